@@ -1,0 +1,23 @@
+//! What can go wrong with a run.
+
+use crate::{config::ConfigError, record::RecordError};
+
+/// Why a run cannot begin or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The settings cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The results cannot be written.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The worker thread cannot be started.
+    #[error("The minds' worker thread cannot be started ({0}); close other programs and try again.")]
+    Worker(std::io::Error),
+    /// There is no language model in this version.
+    #[error("This version has no language model yet: use --mind rules or --mind random.")]
+    NoModel,
+    /// The window cannot be opened.
+    #[error("No window can be opened here ({0}); `evolora headless` runs without one.")]
+    NoWindow(String),
+}

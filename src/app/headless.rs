@@ -1,0 +1,243 @@
+//! A run without a window.
+
+use std::{
+    ops::ControlFlow,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bevy::{
+    app::TaskPoolThreadAssignmentPolicy,
+    ecs::message::message_update_system,
+    prelude::*,
+};
+
+use super::{error::AppError, minds::spawn_worker};
+use crate::{
+    config::RunConfig,
+    mind::{Ask, Asked, Fallback, Inbox, MindPlugin, Resolve, WorkerLink, WorkerState, sum_up},
+    protocol::{HabitatId, Reply, Streams},
+    record::{GenerationRow, History, RecordPlugin},
+    sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
+};
+
+/// How long the headless run waits for the minds before it goes on with `rules`.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A run without a window: habitats, the minds, and the record of what happens.
+///
+/// ```
+/// use evolora::{config::RunConfig, Simulation};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut config = RunConfig::default();
+/// config.run.generations = 2;
+/// config.run.turns = 50;
+/// let report = Simulation::new(config)?.run()?;
+///
+/// assert_eq!(report.rows.len(), 2);
+/// assert!(report.rows[0].delivered > 0, "the rule-based agents bring food home");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Simulation {
+    app: App,
+    turns: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// All its generations have lived.
+    Complete,
+    /// It was told to stop.
+    Interrupted,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone)]
+pub struct RunReport {
+    /// A row per habitat and generation, sorted. After an interruption the generations that were living stand
+    /// last, with the turns they had.
+    pub rows: Vec<GenerationRow>,
+    /// How it ended.
+    pub ended: Ended,
+    /// Turns that were played, each in all habitats at once.
+    pub turns: u64,
+    /// Time it took.
+    pub elapsed: Duration,
+    /// Why the minds stopped answering, if they did.
+    pub complaint: Option<String>,
+}
+
+impl Simulation {
+    /// Makes the habitats that the settings ask for.
+    ///
+    /// # Errors
+    /// The settings cannot be used, or the minds cannot be started.
+    pub fn new(config: RunConfig) -> Result<Self, AppError> {
+        let link = spawn_worker(&config)?;
+        Self::with_link(config, link, false)
+    }
+
+    /// The same, on maps that no ordinary run ever sees.
+    ///
+    /// # Errors
+    /// As [`Simulation::new`].
+    pub fn on_unseen_maps(config: RunConfig) -> Result<Self, AppError> {
+        let link = spawn_worker(&config)?;
+        Self::with_link(config, link, true)
+    }
+
+    /// The same, with whatever is at the other end of `link` as the minds.
+    ///
+    /// # Errors
+    /// The settings cannot be used.
+    pub fn with_link(config: RunConfig, link: WorkerLink, unseen: bool) -> Result<Self, AppError> {
+        config.check()?;
+        let mut app = App::new();
+        app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
+        add_turn(&mut app, &config, link);
+        // The turn's messages live for one turn here; the window's main schedule does this by itself.
+        app.add_systems(Ask, message_update_system.before(crate::mind::AskSystems::Observe));
+        spawn_habitats(app.world_mut(), config, unseen);
+        Ok(Self { app, turns: 0 })
+    }
+
+    /// Plays one turn in every habitat that is not finished.
+    pub fn step(&mut self) {
+        let world = self.app.world_mut();
+        world.run_schedule(Ask);
+        wait_for_thoughts(world);
+        world.run_schedule(Resolve);
+        self.turns += 1;
+    }
+
+    /// Whether every habitat's last generation is over.
+    pub fn is_finished(&mut self) -> bool {
+        let mut living = self.world_mut().query_filtered::<(), (With<Habitat>, Without<Finished>)>();
+        living.iter(self.app.world()).next().is_none()
+    }
+
+    /// Turns played so far.
+    pub const fn turns(&self) -> u64 {
+        self.turns
+    }
+
+    /// The ECS world, to look at or to change between two turns.
+    pub fn world_mut(&mut self) -> &mut World {
+        self.app.world_mut()
+    }
+
+    /// The generations that have ended, sorted by habitat.
+    pub fn rows(&self) -> Vec<GenerationRow> {
+        self.app.world().resource::<History>().sorted()
+    }
+
+    /// The generations that have ended after the first `known` ones, in the order in which they did.
+    pub fn new_rows(&self, known: usize) -> Vec<GenerationRow> {
+        self.app.world().resource::<History>().rows.get(known..).unwrap_or_default().to_vec()
+    }
+
+    /// Plays all generations.
+    ///
+    /// # Errors
+    /// None today: what can fail while a run goes on is in the report. Runs that write files use
+    /// [`Simulation::run_watched`].
+    pub fn run(self) -> Result<RunReport, AppError> {
+        self.run_watched(|_| Ok(ControlFlow::Continue(())))
+    }
+
+    /// Plays all generations; after every turn `watch` may look, and stop the run.
+    ///
+    /// # Errors
+    /// What `watch` gives.
+    pub fn run_watched(
+        mut self,
+        mut watch: impl FnMut(&Self) -> Result<ControlFlow<()>, AppError>,
+    ) -> Result<RunReport, AppError> {
+        let begun = Instant::now();
+        let mut ended = Ended::Complete;
+        while !self.is_finished() {
+            self.step();
+            if watch(&self)?.is_break() {
+                ended = Ended::Interrupted;
+                break;
+            }
+        }
+        let mut rows = self.rows();
+        rows.extend(self.unfinished_rows());
+        rows.sort_by_key(|row| (row.habitat, row.generation));
+        let complaint = self.app.world().resource::<WorkerState>().complaint().map(ToString::to_string);
+        Ok(RunReport { rows, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
+    }
+
+    /// The generations that have begun and not ended.
+    fn unfinished_rows(&mut self) -> Vec<GenerationRow> {
+        let mut living = self.app.world_mut().query_filtered::<(Entity, &Clock), (With<Habitat>, Without<Finished>)>();
+        let world = self.app.world();
+        let begun = living.iter(world).filter(|(_, clock)| clock.turn > 0);
+        begun.filter_map(|(entity, _)| sum_up(world, entity)).map(|ended| GenerationRow::from(&ended)).collect()
+    }
+}
+
+/// Adds everything that a turn needs, with or without a window.
+pub(super) fn add_turn(app: &mut App, config: &RunConfig, link: WorkerLink) {
+    app.add_plugins((SimPlugin, MindPlugin { kind: config.mind.kind }, RecordPlugin)).insert_resource(link);
+}
+
+/// Makes the habitats that the settings ask for.
+pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool) {
+    let config = Arc::new(config);
+    let first = config.run.first_habitat;
+    for habitat in first..first + config.run.habitats {
+        let streams = Streams { seed: config.run.seed, habitat: HabitatId(habitat), unseen };
+        let entity = spawn_habitat(world, streams, Arc::clone(&config));
+        world.entity_mut(entity).insert(Fallback::default());
+    }
+}
+
+/// Waits at the channel until the open question is answered, or the minds are given up.
+fn wait_for_thoughts(world: &mut World) {
+    let epoch = {
+        let asked = world.resource::<Asked>();
+        if asked.waiting.is_empty() || !world.resource::<WorkerState>().is_up() {
+            return;
+        }
+        asked.epoch
+    };
+    loop {
+        match world.resource::<WorkerLink>().receive(PATIENCE) {
+            Ok(reply) if epoch_of(&reply) < epoch => {}
+            Ok(reply) => {
+                world.resource_mut::<Inbox>().0 = Some(reply);
+                return;
+            }
+            Err(down) => {
+                world.resource_mut::<WorkerState>().note(down);
+                return;
+            }
+        }
+    }
+}
+
+/// The question that a reply answers.
+pub(super) const fn epoch_of(reply: &Reply) -> u64 {
+    match reply {
+        Reply::Thought(thoughts) => thoughts.epoch,
+        Reply::Failed { epoch, .. } => *epoch,
+    }
+}
+
+/// Task pools with `threads` compute threads; 0 is one per core.
+fn task_pools(threads: u32) -> TaskPoolOptions {
+    let mut options = TaskPoolOptions::default();
+    if threads > 0 {
+        let threads = threads as usize;
+        let exactly = |n| TaskPoolThreadAssignmentPolicy { min_threads: n, max_threads: n, percent: 1.0, on_thread_spawn: None, on_thread_destroy: None };
+        options.io = exactly(1);
+        options.async_compute = exactly(1);
+        options.compute = exactly(threads);
+    }
+    options
+}

@@ -1,0 +1,88 @@
+//! The command line: flags, subcommands, exit codes, and what is printed.
+//!
+//! Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 wrong usage, 130 stopped by Ctrl-C.
+
+mod config;
+mod eval;
+mod headless;
+mod output;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::app::AppError;
+use settings::SettingsArgs;
+
+/// A desktop world in which language-model minds are born, learn, breed and die before your eyes.
+///
+/// Without a command it opens the window.
+#[derive(Debug, Parser)]
+#[command(name = "evolora", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    window: WindowArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run without a window and print a row per generation.
+    Headless(headless::HeadlessArgs),
+    /// Measure a mind on unseen maps, beside `rules` and `random` on the same maps.
+    Eval(eval::EvalArgs),
+    /// Print every setting, its value, and where it came from.
+    Config(config::ConfigArgs),
+}
+
+/// Flags of the window.
+#[derive(Debug, clap::Args)]
+struct WindowArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Save a picture of the window to this PNG file after --screenshot-turns turns, and close it.
+    #[arg(long, value_name = "FILE")]
+    screenshot: Option<std::path::PathBuf>,
+    /// Turns to play before the picture is taken.
+    #[arg(long, value_name = "N", default_value_t = 60, requires = "screenshot")]
+    screenshot_turns: u32,
+    /// Size of the window, in pixels.
+    #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x800", value_parser = parse_size)]
+    window_size: (u32, u32),
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let fits = |(w, h): &(u32, u32)| (320..=7680).contains(w) && (240..=4320).contains(h);
+    parts.filter(fits).ok_or_else(|| "write it as WIDTHxHEIGHT from 320x240 to 7680x4320, for example 1280x800".to_owned())
+}
+
+/// Reads the arguments, does what they say, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match cli.command {
+        Some(Command::Headless(args)) => headless::run(&args),
+        Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Config(args)) => config::run(&args),
+        None => open_window(&cli.window),
+    };
+    done.unwrap_or_else(|error| {
+        output::complain(&error.to_string());
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(feature = "desktop")]
+fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
+    let config = args.settings.load()?.config;
+    let screenshot = args.screenshot.clone().map(|file| crate::app::Screenshot { file, turns: args.screenshot_turns });
+    crate::app::open_window(config, args.window_size, screenshot)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(not(feature = "desktop"))]
+fn open_window(_: &WindowArgs) -> Result<ExitCode, AppError> {
+    Err(AppError::NoWindow("this program was built without the desktop feature".to_owned()))
+}

@@ -1,0 +1,13 @@
+//! Printing that survives a closed pipe.
+
+use std::io::Write;
+
+/// Prints a line. A reader that has gone away (`| head`) is no error.
+pub(super) fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// Tells the person on stderr what is wrong.
+pub(super) fn complain(sentence: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "evolora: {sentence}");
+}

@@ -1,0 +1,79 @@
+//! The flags that change settings, shared by all commands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{ConfigError, ConfigFiles, LoadedConfig};
+
+/// Flags for settings. They are laid over `evolora.toml`, `.env` and the environment.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Settings")]
+pub(super) struct SettingsArgs {
+    /// Read this file in place of ./evolora.toml.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Begin from a named set of values: default or original.
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+    /// Change any setting: --set reward.delivery=30. `evolora config` lists them.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Who decides: random, rules or llm.
+    #[arg(long, value_name = "MIND")]
+    mind: Option<String>,
+    /// Agents in each habitat.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    agents: Option<String>,
+    /// Generations in a run.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    generations: Option<String>,
+    /// Turns in a generation.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    turns: Option<String>,
+    /// Seed of every random stream.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    seed: Option<String>,
+    /// Habitats side by side.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    habitats: Option<String>,
+    /// Number of the first habitat.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    first_habitat: Option<String>,
+    /// Threads for the habitats, 0 for one per core.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    threads: Option<String>,
+    /// Cells along each side of a habitat.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    size: Option<String>,
+    /// How agents find food and home: scent or sight.
+    #[arg(long, value_name = "KIND")]
+    perception: Option<String>,
+}
+
+impl SettingsArgs {
+    /// Reads every source of settings, these flags last.
+    pub(super) fn load(&self) -> Result<LoadedConfig, ConfigError> {
+        let named = [
+            ("--mind", "mind.kind", &self.mind),
+            ("--agents", "habitat.agents", &self.agents),
+            ("--generations", "run.generations", &self.generations),
+            ("--turns", "run.turns", &self.turns),
+            ("--seed", "run.seed", &self.seed),
+            ("--habitats", "run.habitats", &self.habitats),
+            ("--first-habitat", "run.first_habitat", &self.first_habitat),
+            ("--threads", "run.threads", &self.threads),
+            ("--size", "habitat.size", &self.size),
+            ("--perception", "habitat.perception", &self.perception),
+        ];
+        let given = named.into_iter().filter_map(|(flag, key, value)| Some((flag, key, value.clone()?)));
+        let files = ConfigFiles {
+            file: self.config.clone(),
+            preset: self.preset.clone(),
+            assignments: self.set.clone(),
+            flags: given.collect(),
+            ..ConfigFiles::in_folder(".")
+        };
+        files.load()
+    }
+}

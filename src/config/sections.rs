@@ -1,0 +1,395 @@
+//! The table of settings.
+//!
+//! A row reads: explanation, field, type = default, name in the environment, range, unit, when a change applies.
+//! Defaults are those that were found by experiment to work; see the README's section on settings.
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::{Applies, Range, Spec};
+
+/// One section of `evolora.toml`.
+pub(super) struct Section {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub specs: &'static [Spec],
+}
+
+macro_rules! choices {
+    ($(#[doc = $help:literal])+ $name:ident { $($(#[doc = $word_help:literal])+ $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $help])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+        pub enum $name { $($(#[doc = $word_help])+ #[serde(rename = $word)] $variant,)+ }
+
+        impl $name {
+            /// Every choice, as it is written in settings.
+            pub const WORDS: &'static [&'static str] = &[$($word),+];
+
+            /// The word for this choice.
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+macro_rules! sections {
+    ($($(#[doc = $help:literal])+ $section:ident: $name:ident {
+        $($(#[doc = $row_help:literal])+ $field:ident: $type:ty = $default:expr,
+            $env:literal, $range:expr, $unit:literal, $applies:ident;)+
+    })+) => {
+        $(
+            $(#[doc = $help])+
+            #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $name { $($(#[doc = $row_help])+ pub $field: $type,)+ }
+
+            impl Default for $name {
+                fn default() -> Self { Self { $($field: $default,)+ } }
+            }
+        )+
+
+        /// Every setting of a run, checked.
+        #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub struct RunConfig { $($(#[doc = $help])+ pub $section: $name,)+ }
+
+        /// Every section of the file, in order.
+        pub(super) const SECTIONS: &[Section] = &[$(Section {
+            name: stringify!($section),
+            help: concat!($($help),+),
+            specs: &[$(Spec {
+                key: concat!(stringify!($section), ".", stringify!($field)),
+                env: $env,
+                range: $range,
+                unit: $unit,
+                applies: Applies::$applies,
+                help: concat!($($row_help),+),
+            },)+],
+        },)+];
+    };
+}
+
+choices! {
+    /// Who decides for the agents.
+    MindKind {
+        /// Uniform over the actions.
+        Random = "random",
+        /// The rule-based agent.
+        Rules = "rules",
+        /// The shared language model with an adapter per agent.
+        Llm = "llm",
+    }
+}
+choices! {
+    /// How an agent finds food and home.
+    PerceptionKind {
+        /// Arrows along shortest paths, like a scent.
+        Scent = "scent",
+        /// Line of sight within a radius, straight arrows, a compass to home.
+        Sight = "sight",
+    }
+}
+choices! {
+    /// How the language model decides.
+    DecisionMode {
+        /// Scores the actions and samples one.
+        Constrained = "constrained",
+        /// Writes text, which is then parsed.
+        Free = "free",
+    }
+}
+choices! {
+    /// What kind of files hold the model.
+    ModelType {
+        /// Told from the files.
+        Auto = "auto",
+        /// One GGUF file, as llama.cpp has it.
+        Gguf = "gguf",
+        /// An MLX folder.
+        Mlx = "mlx",
+        /// A Hugging Face folder with `pytorch_model.bin`.
+        Pytorch = "pytorch",
+        /// A Hugging Face folder with safetensors.
+        Safetensors = "safetensors",
+    }
+}
+choices! {
+    /// Where the model runs.
+    Device {
+        /// The best there is.
+        Auto = "auto",
+        /// The processor.
+        Cpu = "cpu",
+        /// An NVIDIA GPU.
+        Cuda = "cuda",
+        /// An Apple GPU.
+        Metal = "metal",
+    }
+}
+choices! {
+    /// How dense weights are quantised as they load.
+    Quantisation {
+        /// As the file has them.
+        None = "none",
+        /// 8 bits a weight.
+        Q8 = "q8_0",
+        /// 4 bits a weight.
+        Q4 = "q4_0",
+    }
+}
+choices! {
+    /// A matrix that an adapter changes.
+    LoraTarget {
+        /// Attention's query.
+        Q = "q",
+        /// Attention's key.
+        K = "k",
+        /// Attention's value.
+        V = "v",
+        /// Attention's output.
+        O = "o",
+        /// The MLP's gate.
+        Gate = "gate",
+        /// The MLP's way up.
+        Up = "up",
+        /// The MLP's way down.
+        Down = "down",
+    }
+}
+choices! {
+    /// Which part of an adapter is a creature's own.
+    Genome {
+        /// A is frozen and the same for all; B is the genome.
+        SharedA = "shared-a",
+        /// A and B both.
+        FreeAb = "free-ab",
+    }
+}
+choices! {
+    /// What a training step minimises.
+    Objective {
+        /// Samples drawn in proportion to asinh(reward + shaping), −log π, and an entropy term.
+        Weighted = "weighted",
+        /// −log π(action) × reward, the original's.
+        Original = "original",
+    }
+}
+choices! {
+    /// What children get from their parents.
+    Inheritance {
+        /// The adapter as learned.
+        Lamarck = "lamarck",
+        /// The adapter as born; learning counts only through fitness.
+        Baldwin = "baldwin",
+        /// No learning at all.
+        Darwin = "darwin",
+    }
+}
+choices! {
+    /// How parents are chosen.
+    ParentSelection {
+        /// The fittest of a few drawn at random.
+        Tournament = "tournament",
+        /// In proportion to the rank.
+        Rank = "rank",
+    }
+}
+
+/// On how many layers, from the top, adapters sit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum LoraLayers {
+    /// The top N.
+    Top(u32),
+    /// All of them.
+    All(AllLayers),
+}
+
+/// The word `all`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AllLayers {
+    /// Every layer.
+    All,
+}
+
+sections! {
+    /// How long a run is and who plays it.
+    run: RunSettings {
+        /// Seed of every random stream; the same seed gives the same run.
+        seed: u64 = 42, "SEED", Range::Whole(0, i64::MAX as u64), "", Restart;
+        /// Generations in a run.
+        generations: u32 = 10, "GENERATIONS", Range::Whole(1, 1_000_000), "generations", Turn;
+        /// Turns in a generation.
+        turns: u32 = 500, "TURNS", Range::Whole(1, 1_000_000), "turns", Generation;
+        /// Habitats side by side.
+        habitats: u32 = 1, "HABITATS", Range::Whole(1, 10_000), "habitats", Restart;
+        /// Number of the first habitat: 2 alone lives the same life as the third of four.
+        first_habitat: u32 = 0, "FIRST_HABITAT", Range::Whole(0, 1_000_000), "", Restart;
+        /// Threads for the habitats, 0 for one per core; the results do not depend on it.
+        threads: u32 = 0, "THREADS", Range::Whole(0, 1024), "threads", Restart;
+    }
+    /// The little world.
+    habitat: HabitatSettings {
+        /// Cells along each side.
+        size: u16 = 20, "HABITAT_SIZE", Range::Whole(6, 1024), "cells", Restart;
+        /// Agents in each habitat.
+        agents: u32 = 20, "AGENTS", Range::Whole(1, 100_000), "agents", Generation;
+        /// Cells along each side of home, which lies in the middle within a ring free of walls.
+        home_size: u16 = 2, "HOME_SIZE", Range::Whole(1, 16), "cells", Generation;
+        /// Share of the free cells that hold food.
+        food: f64 = 0.15, "FOOD", Range::Real(0.0, 0.9), "of free cells", Generation;
+        /// Turns until a taken piece of food grows back on another cell; 0 is at once.
+        regrow_turns: u32 = 0, "REGROW_TURNS", Range::Whole(0, 100_000), "turns", Turn;
+        /// Share of the cells that are walls.
+        walls: f64 = 0.06, "WALLS", Range::Real(0.0, 0.5), "of cells", Generation;
+        /// How agents find food and home.
+        perception: PerceptionKind = PerceptionKind::Scent, "PERCEPTION", Range::Choice(PerceptionKind::WORDS), "", Generation;
+        /// How far food is smelt, along the shortest path.
+        scent_range: u16 = 10, "SCENT_RANGE", Range::Whole(1, 1000), "cells", Generation;
+        /// How far food is seen, in a straight line.
+        sight_radius: u16 = 5, "SIGHT_RADIUS", Range::Whole(1, 100), "cells", Turn;
+    }
+    /// Energy: an agent that has none left is dead.
+    energy: EnergySettings {
+        /// Energy at birth.
+        start: f64 = 100.0, "ENERGY_START", Range::Real(1.0, 10_000.0), "energy", Generation;
+        /// The most that an agent can have.
+        max: f64 = 100.0, "ENERGY_MAX", Range::Real(1.0, 10_000.0), "energy", Turn;
+        /// Cost of every turn.
+        per_turn: f64 = 1.0, "ENERGY_PER_TURN", Range::Real(0.0, 1000.0), "energy", Turn;
+        /// Gained by picking food up.
+        pick_up: f64 = 10.0, "ENERGY_PICK_UP", Range::Real(0.0, 1000.0), "energy", Turn;
+        /// Gained by a delivery.
+        delivery: f64 = 30.0, "ENERGY_DELIVERY", Range::Real(0.0, 1000.0), "energy", Turn;
+        /// Gained by eating.
+        eating: f64 = 40.0, "ENERGY_EATING", Range::Real(0.0, 1000.0), "energy", Turn;
+        /// Below this an agent is hungry.
+        hungry: f64 = 50.0, "ENERGY_HUNGRY", Range::Real(0.0, 10_000.0), "energy", Turn;
+    }
+    /// Reward of each act.
+    reward: RewardSettings {
+        /// Every turn.
+        turn: f64 = -0.05, "REWARD_TURN", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Taking food up.
+        pick_up: f64 = 5.0, "REWARD_PICK_UP", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Laying food down at home.
+        delivery: f64 = 25.0, "REWARD_DELIVERY", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Eating when hungry.
+        eat_hungry: f64 = 5.0, "REWARD_EAT_HUNGRY", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Eating without need.
+        eat_sated: f64 = -1.0, "REWARD_EAT_SATED", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Walking into a wall or the edge.
+        bump: f64 = -1.0, "REWARD_BUMP", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Trying what the state does not allow.
+        invalid: f64 = -0.5, "REWARD_INVALID", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Waiting.
+        wait: f64 = -0.2, "REWARD_WAIT", Range::Real(-1000.0, 1000.0), "reward", Turn;
+        /// Per step nearer to food, or to home when carrying; for learning only, never in fitness.
+        shaping: f64 = 0.5, "REWARD_SHAPING", Range::Real(0.0, 100.0), "reward per cell", Turn;
+    }
+    /// Fitness: what selection looks at.
+    fitness: FitnessSettings {
+        /// Weight of the sum of all rewards.
+        reward: f64 = 1.0, "FITNESS_REWARD", Range::Real(-1000.0, 1000.0), "", Generation;
+        /// Per piece of food taken up.
+        collected: f64 = 5.0, "FITNESS_COLLECTED", Range::Real(-1000.0, 1000.0), "", Generation;
+        /// Per piece of food delivered.
+        delivered: f64 = 10.0, "FITNESS_DELIVERED", Range::Real(-1000.0, 1000.0), "", Generation;
+        /// Per turn alive.
+        turns_alive: f64 = 0.1, "FITNESS_TURNS_ALIVE", Range::Real(-1000.0, 1000.0), "", Generation;
+    }
+    /// Who decides, and how.
+    mind: MindSettings {
+        /// Who decides for the agents.
+        kind: MindKind = MindKind::Rules, "MIND", Range::Choice(MindKind::WORDS), "", Restart;
+        /// How the language model decides.
+        mode: DecisionMode = DecisionMode::Constrained, "DECISION_MODE", Range::Choice(DecisionMode::WORDS), "", Turn;
+        /// Temperature of sampling; 0 takes the likeliest.
+        temperature: f64 = 0.7, "TEMPERATURE", Range::Real(0.0, 10.0), "", Turn;
+        /// Most tokens of a free reply.
+        max_tokens: u32 = 30, "MAX_TOKENS", Range::Whole(1, 4096), "tokens", Turn;
+        /// Share of probability that free replies are sampled from.
+        top_p: f64 = 1.0, "TOP_P", Range::Real(0.01, 1.0), "", Turn;
+        /// Share of acts drawn uniformly, in the first generation.
+        exploration: f64 = 0.1, "EXPLORATION", Range::Real(0.0, 1.0), "of acts", Turn;
+        /// Generations over which exploration fades to nothing.
+        exploration_generations: u32 = 12, "EXPLORATION_GENERATIONS", Range::Whole(1, 1_000_000), "generations", Turn;
+    }
+    /// The shared language model.
+    model: ModelSettings {
+        /// File or folder of the model; empty takes the one that ships.
+        path: String = String::new(), "MODEL_PATH", Range::Text, "", Restart;
+        /// What kind of files hold it.
+        kind: ModelType = ModelType::Auto, "MODEL_TYPE", Range::Choice(ModelType::WORDS), "", Restart;
+        /// Where it runs.
+        device: Device = Device::Auto, "DEVICE", Range::Choice(Device::WORDS), "", Restart;
+        /// How dense weights are quantised as they load.
+        quant: Quantisation = Quantisation::None, "QUANT", Range::Choice(Quantisation::WORDS), "", Restart;
+    }
+    /// Each agent's own adapter.
+    lora: LoraSettings {
+        /// Rank of the adapters.
+        rank: u32 = 8, "LORA_RANK", Range::Whole(1, 256), "", Restart;
+        /// Alpha: the adapter's part is scaled by alpha / rank.
+        alpha: f64 = 16.0, "LORA_ALPHA", Range::Real(0.0, 1024.0), "", Restart;
+        /// Matrices that adapters change.
+        targets: Vec<LoraTarget> = vec![LoraTarget::Q, LoraTarget::V, LoraTarget::O, LoraTarget::Down], "LORA_TARGETS", Range::List(LoraTarget::WORDS), "", Restart;
+        /// Layers, counted from the top, that carry adapters.
+        layers: LoraLayers = LoraLayers::All(AllLayers::All), "LORA_LAYERS", Range::ChoiceOrWhole(&["all"], 1024), "layers", Restart;
+        /// Which part of the adapter is a creature's own.
+        genome: Genome = Genome::SharedA, "GENOME", Range::Choice(Genome::WORDS), "", Restart;
+    }
+    /// Learning while alive.
+    learning: LearningSettings {
+        /// Whether agents learn while they live.
+        enabled: bool = true, "ENABLE_ONLINE_LEARNING", Range::Switch, "", Turn;
+        /// What a training step minimises.
+        objective: Objective = Objective::Weighted, "OBJECTIVE", Range::Choice(Objective::WORDS), "", Turn;
+        /// Step size of Adam.
+        learning_rate: f64 = 2e-3, "LEARNING_RATE", Range::Real(0.0, 1.0), "", Turn;
+        /// Samples per step.
+        batch_size: u32 = 8, "BATCH_SIZE", Range::Whole(1, 1024), "samples", Turn;
+        /// Turns between trainings.
+        every: u32 = 10, "TRAIN_EVERY", Range::Whole(1, 100_000), "turns", Turn;
+        /// Steps at each training.
+        steps: u32 = 1, "TRAIN_STEPS", Range::Whole(1, 1000), "steps", Turn;
+        /// Turns before the first training.
+        warm_up: u32 = 20, "TRAIN_WARM_UP", Range::Whole(0, 100_000), "turns", Turn;
+        /// Experiences that an agent remembers.
+        buffer: u32 = 300, "BUFFER_SIZE", Range::Whole(1, 1_000_000), "experiences", Restart;
+        /// Part of the samples that comes from the other agents' experience.
+        sharing: f64 = 0.0, "SHARING", Range::Real(0.0, 1.0), "of samples", Turn;
+        /// Weight of the entropy term.
+        entropy: f64 = 0.1, "ENTROPY", Range::Real(0.0, 10.0), "", Turn;
+        /// Longest gradient; longer ones are scaled down.
+        clip: f64 = 1.0, "GRADIENT_CLIP", Range::Real(0.0001, 1000.0), "", Turn;
+    }
+    /// What happens at a generation's end.
+    evolution: EvolutionSettings {
+        /// Whether the next generation is bred from this one.
+        enabled: bool = true, "ENABLE_EVOLUTION", Range::Switch, "", Generation;
+        /// Part of the population that lives on unchanged.
+        elite_ratio: f64 = 0.2, "ELITE_RATIO", Range::Real(0.0, 1.0), "of agents", Generation;
+        /// How parents are chosen.
+        selection: ParentSelection = ParentSelection::Tournament, "SELECTION", Range::Choice(ParentSelection::WORDS), "", Generation;
+        /// Agents drawn for one tournament.
+        tournament: u32 = 3, "TOURNAMENT", Range::Whole(1, 100_000), "agents", Generation;
+        /// Smallest share of the first parent in a child.
+        merge_min: f64 = 0.2, "MERGE_MIN", Range::Real(0.0, 1.0), "", Generation;
+        /// Largest share of the first parent in a child.
+        merge_max: f64 = 0.8, "MERGE_MAX", Range::Real(0.0, 1.0), "", Generation;
+        /// Part of the genome's entries that mutate.
+        mutation_rate: f64 = 0.1, "MUTATION_RATE", Range::Real(0.0, 1.0), "of entries", Generation;
+        /// Size of a mutation, relative to the weights' own root mean square.
+        mutation_size: f64 = 0.1, "MUTATION_SIZE", Range::Real(0.0, 10.0), "× RMS", Generation;
+        /// What children get from their parents.
+        inheritance: Inheritance = Inheritance::Lamarck, "INHERITANCE", Range::Choice(Inheritance::WORDS), "", Generation;
+    }
+}

@@ -1,0 +1,120 @@
+//! Measures a mind on maps that no run ever lives on, beside `rules` and `random` on the very same maps.
+
+use serde::Serialize;
+
+use super::statistics::Estimate;
+use crate::{
+    app::{AppError, Simulation},
+    config::{MindKind, RunConfig},
+    record::GenerationRow,
+};
+
+/// What to measure.
+#[derive(Debug, Clone)]
+pub struct EvalPlan {
+    /// The settings; `mind.kind` is the mind that is measured, `run.seed` chooses the maps.
+    pub config: RunConfig,
+    /// How many maps.
+    pub maps: u32,
+    /// One agent alone on each map, in place of the settings' number.
+    pub alone: bool,
+}
+
+/// What one mind reached on one map.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Score {
+    /// Mean fitness of the agents.
+    pub fitness: f64,
+    /// Pieces of food delivered, by all agents together.
+    pub delivered: u32,
+    /// Agents that died.
+    pub deaths: u32,
+    /// Decisions that `rules` made because the mind did not answer.
+    pub fallback_turns: u32,
+}
+
+/// One map, and what each mind reached on it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct MapScores {
+    /// The map's number.
+    pub map: u32,
+    /// The mind that is measured.
+    pub mind: Score,
+    /// `rules` on the same map.
+    pub rules: Score,
+    /// `random` on the same map.
+    pub random: Score,
+}
+
+impl MapScores {
+    /// Fitness of the mind, divided by that of `rules`.
+    pub fn ratio(&self) -> f64 {
+        self.mind.fitness / self.rules.fitness
+    }
+}
+
+/// A mind's scores on all maps.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// The mind.
+    pub mind: MindKind,
+    /// Agents on each map.
+    pub agents: u32,
+    /// Turns on each map.
+    pub turns: u32,
+    /// The maps.
+    pub maps: Vec<MapScores>,
+}
+
+impl Evaluation {
+    /// The mean over maps of whatever `value` takes from each.
+    pub fn mean(&self, value: impl Fn(&MapScores) -> f64) -> Estimate {
+        Estimate::of(&self.maps.iter().map(value).collect::<Vec<_>>())
+    }
+}
+
+/// Lets the mind, `rules` and `random` live one generation on each of the maps.
+///
+/// Maps, food, starting cells and everybody's random streams are the same for each mind.
+///
+/// # Errors
+/// The settings cannot be used, or a mind cannot be started.
+pub fn evaluate(plan: &EvalPlan) -> Result<Evaluation, AppError> {
+    let mut config = plan.config.clone();
+    config.run.habitats = plan.maps;
+    config.run.first_habitat = 0;
+    config.run.generations = 1;
+    if plan.alone {
+        config.habitat.agents = 1;
+    }
+    config.check()?;
+    let mind = config.mind.kind;
+    let rules = live(&config, MindKind::Rules)?;
+    let random = live(&config, MindKind::Random)?;
+    let measured = match mind {
+        MindKind::Rules => rules.clone(),
+        MindKind::Random => random.clone(),
+        MindKind::Llm => live(&config, mind)?,
+    };
+    let scores = measured.iter().zip(&rules).zip(&random);
+    let maps = scores.enumerate().map(|(map, ((mind, rules), random))| MapScores {
+        map: map as u32,
+        mind: *mind,
+        rules: *rules,
+        random: *random,
+    });
+    Ok(Evaluation { mind, agents: config.habitat.agents, turns: config.run.turns, maps: maps.collect() })
+}
+
+fn live(config: &RunConfig, kind: MindKind) -> Result<Vec<Score>, AppError> {
+    let mut config = config.clone();
+    config.mind.kind = kind;
+    let report = Simulation::on_unseen_maps(config)?.run()?;
+    let score = |row: &GenerationRow| Score {
+        fitness: row.mean_fitness,
+        delivered: row.delivered,
+        deaths: row.deaths,
+        fallback_turns: row.fallback_turns,
+    };
+    Ok(report.rows.iter().map(score).collect())
+}

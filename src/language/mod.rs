@@ -1,0 +1,11 @@
+//! Words: an observation as a prompt, a reply as an action, and the grammar of both in one place.
+//!
+//! This room does *not* know what an action does, who reads the prompt, or any tokenizer.
+
+pub mod grammar;
+mod prompt;
+mod reply;
+
+pub use grammar::action_phrase;
+pub use prompt::{PromptError, read_prompt, rounded_energy, write_prompt};
+pub use reply::{ReplyError, parse_reply};

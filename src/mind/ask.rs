@@ -1,0 +1,59 @@
+//! The end of the first half of a turn: every living agent's question goes to the worker, in one request.
+
+use bevy::prelude::*;
+
+use super::link::{WorkerLink, WorkerState};
+use crate::{
+    language::write_prompt,
+    protocol::{Request, StreamName, Think, Thinker},
+    sim::{Agent, Clock, Finished, Habitat, Roster, Seen, Vitality},
+};
+
+/// Whether the minds read prompts. Scripted minds do not, and are spared them.
+#[derive(Resource, Debug, Clone, Copy)]
+pub struct MindReads(pub bool);
+
+/// The question that is open, and who waits for its answer.
+#[derive(Resource, Debug, Default)]
+pub struct Asked {
+    /// Its number; each question has the next.
+    pub epoch: u64,
+    /// Who waits, in the order of the question.
+    pub waiting: Vec<(Entity, Thinker)>,
+}
+
+/// Asks every living agent's mind, sorted by habitat and agent.
+pub(super) fn ask_minds(
+    habitats: Query<(&Habitat, &Clock, &Roster), Without<Finished>>,
+    agents: Query<(&Agent, &Vitality, &Seen)>,
+    reads: Res<MindReads>,
+    link: Res<WorkerLink>,
+    mut state: ResMut<WorkerState>,
+    mut asked: ResMut<Asked>,
+) {
+    let mut sorted: Vec<_> = habitats.iter().collect();
+    sorted.sort_by_key(|(habitat, ..)| habitat.id);
+    asked.epoch += 1;
+    asked.waiting.clear();
+    for (habitat, clock, roster) in sorted {
+        let living = roster.iter().filter_map(|entity| {
+            let (agent, _, seen) = agents.get(*entity).ok().filter(|(_, vitality, _)| vitality.is_alive())?;
+            let thinker = Thinker {
+                habitat: habitat.id,
+                agent: agent.id,
+                observation: seen.0,
+                prompt: if reads.0 { write_prompt(&seen.0) } else { String::new() },
+                draws: habitat.streams.agent_key(StreamName::Act, agent.id),
+                moment: clock.moment(),
+            };
+            Some((*entity, thinker))
+        });
+        asked.waiting.extend(living);
+    }
+    if state.is_up() && !asked.waiting.is_empty() {
+        let thinkers = asked.waiting.iter().map(|(_, thinker)| thinker.clone()).collect();
+        if let Err(down) = link.send(Request::Think(Think { epoch: asked.epoch, thinkers })) {
+            state.note(down);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Joins bodies to minds: the two schedules of a turn, the link to the worker, and what happens at a generation's end.
+//!
+//! **Ask**: observe → write prompt → send. **Resolve**: receive → act → upkeep → evolve → record.
+//! Between the two lies the channel. Headless waits there; the window looks in every frame.
+//!
+//! This room does *not* know candle, tensors, how a mind decides, or any window.
+
+mod ask;
+mod link;
+mod resolve;
+mod scripted;
+
+use bevy::{ecs::schedule::ScheduleLabel, prelude::*};
+
+pub use ask::{Asked, MindReads};
+pub use link::{LinkDown, WorkerLink, WorkerState};
+pub use resolve::{Fallback, GenerationEnded, Inbox, TurnEnded, sum_up};
+pub use scripted::{ScriptedMind, spawn_scripted_worker};
+
+use crate::{config::MindKind, sim};
+
+/// The first half of a turn: agents look around and their minds are asked.
+#[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Ask;
+
+/// The second half of a turn: the answer is in the [`Inbox`], and agents act on it.
+#[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Resolve;
+
+/// The steps of [`Ask`], in order.
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub enum AskSystems {
+    /// Agents look around.
+    Observe,
+    /// The worker is asked.
+    Send,
+}
+
+/// The steps of [`Resolve`], in order.
+#[derive(SystemSet, Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ResolveSystems {
+    /// Thoughts become choices.
+    Receive,
+    /// Choices become deeds, with their rewards.
+    Act,
+    /// Agents tire, food grows back, the clock goes on.
+    Upkeep,
+    /// Generations that are over end, and the next begin.
+    Evolve,
+    /// What has happened is written down.
+    Record,
+}
+
+/// Adds the two schedules of a turn to an app.
+#[derive(Debug)]
+pub struct MindPlugin {
+    /// What kind of mind is at the other end of the link.
+    pub kind: MindKind,
+}
+
+impl Plugin for MindPlugin {
+    fn build(&self, app: &mut App) {
+        app.insert_resource(MindReads(self.kind == MindKind::Llm))
+            .init_resource::<Asked>()
+            .init_resource::<Inbox>()
+            .init_resource::<WorkerState>()
+            .add_message::<TurnEnded>()
+            .add_message::<GenerationEnded>()
+            .init_schedule(Ask)
+            .init_schedule(Resolve)
+            .configure_sets(Ask, (AskSystems::Observe, AskSystems::Send).chain())
+            .configure_sets(
+                Resolve,
+                (
+                    ResolveSystems::Receive,
+                    ResolveSystems::Act,
+                    ResolveSystems::Upkeep,
+                    ResolveSystems::Evolve,
+                    ResolveSystems::Record,
+                )
+                    .chain(),
+            )
+            .add_systems(Ask, sim::observe_agents.in_set(AskSystems::Observe))
+            .add_systems(Ask, ask::ask_minds.in_set(AskSystems::Send))
+            .add_systems(Resolve, resolve::receive_thoughts.in_set(ResolveSystems::Receive))
+            .add_systems(Resolve, sim::act_agents.in_set(ResolveSystems::Act))
+            .add_systems(
+                Resolve,
+                (sim::tire_agents, sim::regrow_food, sim::advance_clock, resolve::tell_turns)
+                    .chain()
+                    .in_set(ResolveSystems::Upkeep),
+            )
+            .add_systems(Resolve, resolve::end_generations.in_set(ResolveSystems::Evolve));
+    }
+}

@@ -1,0 +1,150 @@
+//! The second half of a turn as far as minds go: thoughts become choices, and generations end.
+
+use bevy::prelude::*;
+
+use super::{
+    ask::Asked,
+    link::{LinkDown, WorkerState},
+    scripted::{ScriptedMind, think},
+};
+use crate::{
+    genetics::fitness,
+    language::parse_reply,
+    protocol::{Action, AgentId, HabitatId, LifeRecord, Reply, Thought, Thoughts},
+    sim::{Agent, Choice, Clock, Finished, Habitat, HabitatConfig, Ledger, Life, Roster, Vitality, repopulate},
+};
+
+/// The worker's answer to the open question. Whoever waits at the channel puts it here before [`Resolve`](super::Resolve).
+#[derive(Resource, Debug, Default)]
+pub struct Inbox(pub Option<Reply>);
+
+/// How many decisions of this generation `rules` made because the mind did not answer.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fallback {
+    /// Turns, counted per agent.
+    pub turns: u32,
+    /// Replies that named no action, for which the agent waited.
+    pub unreadable: u32,
+}
+
+/// A habitat has lived through a turn.
+#[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TurnEnded {
+    /// The habitat's entity.
+    pub entity: Entity,
+    /// The habitat.
+    pub habitat: HabitatId,
+    /// Its clock, after the turn.
+    pub clock: Clock,
+}
+
+/// A generation has ended, and nobody has been replaced yet.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub struct GenerationEnded {
+    /// The habitat.
+    pub habitat: HabitatId,
+    /// The generation, and the turns that it lasted.
+    pub clock: Clock,
+    /// Every agent's life and fitness, in the order of their ids.
+    pub lives: Vec<(AgentId, LifeRecord, f64)>,
+    /// The generation's books.
+    pub ledger: Ledger,
+    /// What `rules` had to stand in for.
+    pub fallback: Fallback,
+}
+
+/// Turns the answer into choices. Where it is missing, late, or does not fit the question, `rules` decides.
+pub(super) fn receive_thoughts(
+    mut asked: ResMut<Asked>,
+    mut inbox: ResMut<Inbox>,
+    mut state: ResMut<WorkerState>,
+    habitats: Query<(Entity, &Habitat)>,
+    mut fallbacks: Query<&mut Fallback>,
+    mut choices: Query<&mut Choice>,
+) {
+    let reply = inbox.0.take();
+    let thoughts = match reply {
+        Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => Some(thoughts.thoughts),
+        Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {
+            state.note(LinkDown(reason));
+            None
+        }
+        _ => None,
+    };
+    let stand_in = thoughts.is_none();
+    let thoughts: Vec<Thought> = thoughts
+        .unwrap_or_else(|| asked.waiting.iter().map(|(_, thinker)| think(ScriptedMind::Rules, thinker)).collect());
+    for ((entity, _), thought) in asked.waiting.drain(..).zip(thoughts) {
+        let action = thought.action.map_or_else(|| parse_reply(&thought.text), Ok);
+        let unreadable = action.is_err();
+        if let Ok(mut choice) = choices.get_mut(entity) {
+            choice.0 = Some(action.unwrap_or(Action::Wait));
+        }
+        if (stand_in || unreadable)
+            && let Some((habitat, _)) = habitats.iter().find(|(_, habitat)| habitat.id == thought.habitat)
+            && let Ok(mut fallback) = fallbacks.get_mut(habitat)
+        {
+            fallback.turns += u32::from(stand_in);
+            fallback.unreadable += u32::from(unreadable);
+        }
+    }
+}
+
+/// Whether an answer belongs to the open question, agent by agent.
+fn fits(thoughts: &Thoughts, asked: &Asked) -> bool {
+    let same = |(thought, (_, thinker)): (&Thought, &(Entity, crate::protocol::Thinker))| {
+        thought.habitat == thinker.habitat && thought.agent == thinker.agent
+    };
+    thoughts.epoch == asked.epoch
+        && thoughts.thoughts.len() == asked.waiting.len()
+        && thoughts.thoughts.iter().zip(&asked.waiting).all(same)
+}
+
+/// Tells whoever keeps records that a turn is over.
+pub(super) fn tell_turns(habitats: Query<(Entity, &Habitat, &Clock), Without<Finished>>, mut ended: MessageWriter<TurnEnded>) {
+    let turns = habitats.iter().map(|(entity, habitat, clock)| TurnEnded { entity, habitat: habitat.id, clock: *clock });
+    ended.write_batch(turns);
+}
+
+/// Ends the generations whose turns are over or whose agents are all dead, and begins the next ones.
+pub(super) fn end_generations(world: &mut World) {
+    let mut over: Vec<(HabitatId, Entity, bool)> = Vec::new();
+    type Living = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
+    let mut habitats = world.query_filtered::<Living, Without<Finished>>();
+    for (entity, habitat, config, clock, roster) in habitats.iter(world) {
+        let lives = |agent: &Entity| world.get::<Vitality>(*agent).is_some_and(|vitality| vitality.is_alive());
+        if clock.turn >= config.run.turns || !roster.iter().any(lives) {
+            over.push((habitat.id, entity, clock.generation + 1 >= config.run.generations));
+        }
+    }
+    over.sort_unstable_by_key(|(id, ..)| *id);
+    for (_, entity, is_last) in over {
+        if let Some(ended) = sum_up(world, entity) {
+            world.write_message(ended);
+        }
+        if is_last {
+            world.entity_mut(entity).insert(Finished);
+            continue;
+        }
+        repopulate(world, entity);
+        if let Some(mut fallback) = world.get_mut::<Fallback>(entity) {
+            *fallback = Fallback::default();
+        }
+    }
+}
+
+/// What a habitat's generation has come to so far.
+pub fn sum_up(world: &World, entity: Entity) -> Option<GenerationEnded> {
+    let weights = &world.get::<HabitatConfig>(entity)?.fitness;
+    let lives = world.get::<Roster>(entity)?.iter().filter_map(|agent| {
+        let life = world.get::<Life>(*agent)?.0;
+        Some((world.get::<Agent>(*agent)?.id, life, fitness(&life, weights)))
+    });
+    Some(GenerationEnded {
+        habitat: world.get::<Habitat>(entity)?.id,
+        clock: *world.get::<Clock>(entity)?,
+        lives: lives.collect(),
+        ledger: *world.get::<Ledger>(entity)?,
+        fallback: world.get::<Fallback>(entity).copied().unwrap_or_default(),
+    })
+}

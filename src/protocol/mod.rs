@@ -1,0 +1,24 @@
+//! Plain data that the rooms of the program hand each other.
+//!
+//! What an agent sees ([`Observation`]), what it may do ([`Action`]), what is asked of the worker ([`Request`])
+//! and what comes back ([`Reply`]), what the person wants ([`UserCommand`]), and the named random streams.
+//!
+//! This room does *not* know Bevy, candle, settings, text prompts or how anything is carried out.
+
+mod action;
+mod command;
+mod ids;
+mod life;
+mod observation;
+mod random;
+mod space;
+mod worker;
+
+pub use action::{Action, Outcome};
+pub use command::UserCommand;
+pub use ids::{AgentId, HabitatId};
+pub use life::LifeRecord;
+pub use observation::{Observation, Thing};
+pub use random::{Moment, StreamKey, StreamName, Streams};
+pub use space::{Bearing, Cell, Direction};
+pub use worker::{Reply, Request, Think, Thinker, Thought, Thoughts};

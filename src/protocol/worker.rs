@@ -1,0 +1,82 @@
+//! What is asked of the worker thread (imperatives) and what it answers (participles).
+
+use std::{borrow::Cow, time::Duration};
+
+use super::{Action, AgentId, HabitatId, Moment, Observation, StreamKey};
+
+/// A request to the worker. Requests are answered in order.
+#[derive(Debug)]
+pub enum Request {
+    /// Decide for every agent that waits, in every habitat, in one batch.
+    Think(Think),
+    /// Finish and end the thread.
+    Shutdown,
+}
+
+/// Every agent that waits for a decision.
+#[derive(Debug)]
+pub struct Think {
+    /// Which question this is; the answer carries the same number, so that a late one can be told apart.
+    pub epoch: u64,
+    /// Who waits, sorted by habitat and agent.
+    pub thinkers: Vec<Thinker>,
+}
+
+/// One agent that waits for a decision.
+#[derive(Debug, Clone)]
+pub struct Thinker {
+    /// The agent's habitat.
+    pub habitat: HabitatId,
+    /// The agent.
+    pub agent: AgentId,
+    /// What it sees.
+    pub observation: Observation,
+    /// The same in words, for minds that read; empty for those that do not.
+    pub prompt: String,
+    /// The stream from which the mind samples.
+    pub draws: StreamKey,
+    /// The part of that stream that belongs to this decision.
+    pub moment: Moment,
+}
+
+/// What the worker answers.
+#[derive(Debug)]
+pub enum Reply {
+    /// Every agent has decided.
+    Thought(Thoughts),
+    /// The question could not be answered.
+    Failed {
+        /// The question.
+        epoch: u64,
+        /// What went wrong, in a sentence for the person.
+        reason: String,
+    },
+}
+
+/// The answer to one [`Think`].
+#[derive(Debug)]
+pub struct Thoughts {
+    /// The question.
+    pub epoch: u64,
+    /// One thought per thinker, in the same order.
+    pub thoughts: Vec<Thought>,
+}
+
+/// One agent's decision.
+#[derive(Debug, Clone)]
+pub struct Thought {
+    /// The agent's habitat.
+    pub habitat: HabitatId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The reply in words, as the mind said it.
+    pub text: Cow<'static, str>,
+    /// The chosen action, or `None` where only the words were said and must be parsed.
+    pub action: Option<Action>,
+    /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1.
+    pub policy: [f32; Action::COUNT],
+    /// Tokens read and written; 0 for minds without a language model.
+    pub tokens: u32,
+    /// Time spent on this decision: the batch's time divided by its agents.
+    pub elapsed: Duration,
+}

@@ -1,0 +1,150 @@
+//! The folder that a run leaves: `generations.csv` and `run.json`. Each is written beside its place and then put
+//! there in one step, so that nobody ever finds half a file.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::Serialize;
+use tempfile::NamedTempFile;
+
+use super::history::GenerationRow;
+
+/// What can go wrong with a run's folder.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// There is a run in it already.
+    #[error("{} already holds a run; name another folder for --out, or add --overwrite.", .0.display())]
+    Occupied(PathBuf),
+    /// A file or the folder could not be written.
+    #[error("{} cannot be written ({source}); check the path, the rights and the space left.", path.display())]
+    Write {
+        /// What could not be written.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// The folder of a run.
+#[derive(Debug, Clone)]
+pub struct RunFiles {
+    folder: PathBuf,
+}
+
+impl RunFiles {
+    /// Makes the folder, with those above it.
+    ///
+    /// # Errors
+    /// It holds a run already and `overwrite` is false, or it cannot be written.
+    pub fn create(folder: impl Into<PathBuf>, overwrite: bool) -> Result<Self, RecordError> {
+        let folder = folder.into();
+        if !overwrite && ["run.json", "generations.csv"].iter().any(|name| folder.join(name).exists()) {
+            return Err(RecordError::Occupied(folder));
+        }
+        let files = Self { folder };
+        fs::create_dir_all(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        // Found out now, not after an hour.
+        NamedTempFile::new_in(&files.folder)
+            .map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        Ok(files)
+    }
+
+    /// Writes `generations.csv` anew.
+    ///
+    /// # Errors
+    /// It cannot be written; the old one, if any, is still there.
+    pub fn write_generations(&self, rows: &[GenerationRow]) -> Result<(), RecordError> {
+        self.replace("generations.csv", |file| {
+            let mut csv = csv::Writer::from_writer(file);
+            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
+            csv.flush()
+        })
+    }
+
+    /// Writes `run.json` anew.
+    ///
+    /// # Errors
+    /// As [`RunFiles::write_generations`].
+    pub fn write_run(&self, run: &impl Serialize) -> Result<(), RecordError> {
+        self.replace("run.json", |mut file| {
+            serde_json::to_writer_pretty(&mut file, run)?;
+            file.write_all(b"\n")
+        })
+    }
+
+    /// Writes beside the place → flushes to the disk → renames → flushes the folder.
+    fn replace(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
+        let path = self.folder.join(name);
+        let put = || {
+            let mut file = NamedTempFile::new_in(&self.folder)?;
+            write(file.as_file_mut())?;
+            file.as_file().sync_all()?;
+            readable_by_all(file.as_file())?;
+            file.persist(&path).map_err(|error| error.error)?;
+            sync_folder(&self.folder)
+        };
+        put().map_err(|source| RecordError::Write { path: path.clone(), source })
+    }
+}
+
+/// A temporary file is its owner's alone; a result is an ordinary file.
+#[cfg(unix)]
+fn readable_by_all(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn readable_by_all(_: &File) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_is_not_written_over_by_mistake() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = RunFiles::create(folder.path().join("a/b"), false).unwrap();
+        files.write_run(&serde_json::json!({"seed": 1})).unwrap();
+        let again = RunFiles::create(folder.path().join("a/b"), false).unwrap_err().to_string();
+        assert!(again.contains("already holds a run"), "{again}");
+        assert!(RunFiles::create(folder.path().join("a/b"), true).is_ok());
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = RunFiles::create(folder.path(), false).unwrap();
+        files.write_run(&"old").unwrap();
+        let failed = files.replace("run.json", |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("the disk is full"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("the disk is full"));
+        assert_eq!(fs::read_to_string(folder.path().join("run.json")).unwrap(), "\"old\"\n");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("file"), "").unwrap();
+        let error = RunFiles::create(folder.path().join("file/run"), false).unwrap_err().to_string();
+        assert!(error.contains("file/run cannot be written"), "{error}");
+    }
+}

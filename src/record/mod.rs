@@ -1,0 +1,9 @@
+//! What is remembered of a run: a row per generation, and the files that keep it.
+//!
+//! This room does *not* know how anything came about, the worker, or the window.
+
+mod files;
+mod history;
+
+pub use files::{RecordError, RunFiles};
+pub use history::{GenerationRow, History, RecordPlugin};

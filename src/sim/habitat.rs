@@ -1,0 +1,75 @@
+//! The habitat itself: its settings, its clock, who lives in it, and its books.
+
+use std::sync::Arc;
+
+use bevy::prelude::*;
+
+use crate::{
+    config::RunConfig,
+    protocol::{HabitatId, Moment, Streams},
+};
+
+/// A little world. Agents, food, home and walls belong to one by [`InHabitat`](super::InHabitat).
+#[derive(Component, Debug, Clone, Copy)]
+pub struct Habitat {
+    /// Its number in the run.
+    pub id: HabitatId,
+    /// Its random streams.
+    pub streams: Streams,
+}
+
+/// The settings that this habitat lives by.
+#[derive(Component, Debug, Clone, Deref)]
+pub struct HabitatConfig(pub Arc<RunConfig>);
+
+/// How far the habitat's life has come.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Clock {
+    /// The generation that lives now, from 0.
+    pub generation: u32,
+    /// Turns of it that are over.
+    pub turn: u32,
+}
+
+impl Clock {
+    /// The part of a random stream that belongs to the present turn.
+    pub const fn moment(&self) -> Moment {
+        Moment::new(self.generation, self.turn)
+    }
+}
+
+/// The habitat's last generation is over: nobody in it is asked or moves any more.
+#[derive(Component, Debug, Clone, Copy, Default)]
+pub struct Finished;
+
+/// The agents of a habitat, living and dead, in the order of their [`AgentId`](crate::protocol::AgentId)s.
+#[derive(Component, Debug, Clone, Default, Deref)]
+pub struct Roster(pub Vec<Entity>);
+
+/// The generation's books: where every piece of food went, and what agents did.
+///
+/// `placed + regrown = on the ground + picked_up + eaten_off_ground`, and
+/// `picked_up = delivered + eaten_from_hand + lost + carried now`.
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ledger {
+    /// Pieces that lay on the new map.
+    pub placed: u32,
+    /// Pieces that grew back.
+    pub regrown: u32,
+    /// Pieces taken up.
+    pub picked_up: u32,
+    /// Pieces laid down at home.
+    pub delivered: u32,
+    /// Pieces eaten where they lay.
+    pub eaten_off_ground: u32,
+    /// Pieces eaten out of the hand.
+    pub eaten_from_hand: u32,
+    /// Pieces that a dying agent still carried; they are gone.
+    pub lost: u32,
+    /// Agents that died.
+    pub deaths: u32,
+    /// Acts that the state did not allow.
+    pub invalid: u32,
+    /// Steps into walls and edges.
+    pub bumps: u32,
+}
