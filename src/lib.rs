@@ -11,9 +11,15 @@ pub mod genetics;
 pub mod lab;
 pub mod language;
 pub mod mind;
+#[cfg(feature = "desktop")]
+pub mod palette;
 pub mod policy;
 pub mod protocol;
 pub mod record;
 pub mod sim;
+#[cfg(feature = "desktop")]
+pub mod ui;
+#[cfg(feature = "desktop")]
+pub mod view;
 
 pub use app::Simulation;

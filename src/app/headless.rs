@@ -6,17 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bevy::{
-    app::TaskPoolThreadAssignmentPolicy,
-    ecs::message::message_update_system,
-    prelude::*,
-};
+use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_system, prelude::*};
 
 use super::{error::AppError, minds::spawn_worker};
 use crate::{
     config::RunConfig,
-    mind::{Ask, Asked, Fallback, Inbox, MindPlugin, Resolve, WorkerLink, WorkerState, sum_up},
-    protocol::{HabitatId, Reply, Streams},
+    mind::{
+        Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, sum_up,
+        wait_for_thoughts,
+    },
+    protocol::{HabitatId, Streams},
     record::{GenerationRow, History, RecordPlugin},
     sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
 };
@@ -99,7 +98,7 @@ impl Simulation {
         app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
         add_turn(&mut app, &config, link);
         // The turn's messages live for one turn here; the window's main schedule does this by itself.
-        app.add_systems(Ask, message_update_system.before(crate::mind::AskSystems::Observe));
+        app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
         spawn_habitats(app.world_mut(), config, unseen);
         Ok(Self { app, turns: 0 })
     }
@@ -108,7 +107,9 @@ impl Simulation {
     pub fn step(&mut self) {
         let world = self.app.world_mut();
         world.run_schedule(Ask);
-        wait_for_thoughts(world);
+        if !wait_for_thoughts(world, PATIENCE) {
+            give_minds_up(world, PATIENCE);
+        }
         world.run_schedule(Resolve);
         self.turns += 1;
     }
@@ -197,44 +198,18 @@ pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool)
     }
 }
 
-/// Waits at the channel until the open question is answered, or the minds are given up.
-fn wait_for_thoughts(world: &mut World) {
-    let epoch = {
-        let asked = world.resource::<Asked>();
-        if asked.waiting.is_empty() || !world.resource::<WorkerState>().is_up() {
-            return;
-        }
-        asked.epoch
-    };
-    loop {
-        match world.resource::<WorkerLink>().receive(PATIENCE) {
-            Ok(reply) if epoch_of(&reply) < epoch => {}
-            Ok(reply) => {
-                world.resource_mut::<Inbox>().0 = Some(reply);
-                return;
-            }
-            Err(down) => {
-                world.resource_mut::<WorkerState>().note(down);
-                return;
-            }
-        }
-    }
-}
-
-/// The question that a reply answers.
-pub(super) const fn epoch_of(reply: &Reply) -> u64 {
-    match reply {
-        Reply::Thought(thoughts) => thoughts.epoch,
-        Reply::Failed { epoch, .. } => *epoch,
-    }
-}
-
 /// Task pools with `threads` compute threads; 0 is one per core.
-fn task_pools(threads: u32) -> TaskPoolOptions {
+pub(super) fn task_pools(threads: u32) -> TaskPoolOptions {
     let mut options = TaskPoolOptions::default();
     if threads > 0 {
         let threads = threads as usize;
-        let exactly = |n| TaskPoolThreadAssignmentPolicy { min_threads: n, max_threads: n, percent: 1.0, on_thread_spawn: None, on_thread_destroy: None };
+        let exactly = |n| TaskPoolThreadAssignmentPolicy {
+            min_threads: n,
+            max_threads: n,
+            percent: 1.0,
+            on_thread_spawn: None,
+            on_thread_destroy: None,
+        };
         options.io = exactly(1);
         options.async_compute = exactly(1);
         options.compute = exactly(threads);

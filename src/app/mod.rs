@@ -1,9 +1,21 @@
 //! The composition of all rooms: the only place that knows them all.
 
+#[cfg(feature = "desktop")]
+mod desktop;
 mod error;
 mod headless;
 mod minds;
+#[cfg(feature = "desktop")]
+mod playback;
+#[cfg(feature = "desktop")]
+mod probe;
+#[cfg(feature = "desktop")]
+mod screenshot;
 
+#[cfg(feature = "desktop")]
+pub use desktop::open_window;
 pub use error::AppError;
 pub use headless::{Ended, RunReport, Simulation};
 pub use minds::spawn_worker;
+#[cfg(feature = "desktop")]
+pub use screenshot::Screenshot;

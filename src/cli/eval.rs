@@ -43,7 +43,15 @@ fn print_table(evaluation: &Evaluation, seed: u64) {
     let Evaluation { agents, turns, maps, .. } = evaluation;
     say(&format!("{mind} on {} unseen maps of seed {seed}: {agents} agents a map, {turns} turns\n", maps.len()));
     let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_header(["map", mind, "rules", "random", "ratio to rules", "delivered", "deaths"]);
+    table.load_style(presets::NOTHING).set_header([
+        "map",
+        mind,
+        "rules",
+        "random",
+        "ratio to rules",
+        "delivered",
+        "deaths",
+    ]);
     for map in maps {
         table.add_row([
             map.map.to_string(),

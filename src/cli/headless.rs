@@ -104,9 +104,7 @@ fn print_header(config: &RunConfig) {
         "{} · {} agents · {}×{} cells · seed {}\n",
         config.mind.kind, config.habitat.agents, config.habitat.size, config.habitat.size, config.run.seed
     ));
-    say(&format!(
-        "{habitat}generation  turns  mean fitness  best fitness  collected  delivered  deaths"
-    ));
+    say(&format!("{habitat}generation  turns  mean fitness  best fitness  collected  delivered  deaths"));
 }
 
 fn print_row(row: &GenerationRow, config: &RunConfig) {

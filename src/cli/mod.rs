@@ -56,7 +56,9 @@ struct WindowArgs {
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
     let fits = |(w, h): &(u32, u32)| (320..=7680).contains(w) && (240..=4320).contains(h);
-    parts.filter(fits).ok_or_else(|| "write it as WIDTHxHEIGHT from 320x240 to 7680x4320, for example 1280x800".to_owned())
+    parts
+        .filter(fits)
+        .ok_or_else(|| "write it as WIDTHxHEIGHT from 320x240 to 7680x4320, for example 1280x800".to_owned())
 }
 
 /// Reads the arguments, does what they say, and gives the exit code.

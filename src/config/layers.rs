@@ -190,7 +190,9 @@ impl ConfigFiles {
     /// The first thing that is wrong, with its place and what is allowed there.
     pub fn load(&self) -> Result<LoadedConfig, ConfigError> {
         let (file_name, mut file) = self.read_toml()?;
-        let mut preset = file.remove("preset").map(|name| (name.as_str().map_or(name.to_string(), str::to_owned), file_name.clone()));
+        let mut preset = file
+            .remove("preset")
+            .map(|name| (name.as_str().map_or(name.to_string(), str::to_owned), file_name.clone()));
         let mut layers = vec![Layer::from_table(file_name, &file)?];
         for (name, value) in self.read_dotenv()? {
             if name == "PRESET" {
@@ -236,7 +238,9 @@ impl ConfigFiles {
         let name = if self.file.is_some() { path.display().to_string() } else { "evolora.toml".to_owned() };
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == ErrorKind::NotFound && self.file.is_none() => return Ok((name, Table::new())),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.file.is_none() => {
+                return Ok((name, Table::new()));
+            }
             Err(source) => return Err(ConfigError::Unreadable { path, source }),
         };
         let table = text.parse::<Table>().map_err(|e| {

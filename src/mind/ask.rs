@@ -1,5 +1,7 @@
 //! The end of the first half of a turn: every living agent's question goes to the worker, in one request.
 
+use std::sync::Arc;
+
 use bevy::prelude::*;
 
 use super::link::{WorkerLink, WorkerState};
@@ -18,8 +20,10 @@ pub struct MindReads(pub bool);
 pub struct Asked {
     /// Its number; each question has the next.
     pub epoch: u64,
-    /// Who waits, in the order of the question.
-    pub waiting: Vec<(Entity, Thinker)>,
+    /// The question: who waits, sorted by habitat and agent.
+    pub thinkers: Arc<Vec<Thinker>>,
+    /// The entities of those who wait, in the same order.
+    pub waiting: Vec<Entity>,
 }
 
 /// Asks every living agent's mind, sorted by habitat and agent.
@@ -35,24 +39,28 @@ pub(super) fn ask_minds(
     sorted.sort_by_key(|(habitat, ..)| habitat.id);
     asked.epoch += 1;
     asked.waiting.clear();
+    let mut thinkers = Vec::with_capacity(asked.thinkers.len());
     for (habitat, clock, roster) in sorted {
-        let living = roster.iter().filter_map(|entity| {
-            let (agent, _, seen) = agents.get(*entity).ok().filter(|(_, vitality, _)| vitality.is_alive())?;
-            let thinker = Thinker {
+        for entity in roster.iter() {
+            let Ok((agent, vitality, seen)) = agents.get(*entity) else { continue };
+            if !vitality.is_alive() {
+                continue;
+            }
+            asked.waiting.push(*entity);
+            thinkers.push(Thinker {
                 habitat: habitat.id,
                 agent: agent.id,
                 observation: seen.0,
                 prompt: if reads.0 { write_prompt(&seen.0) } else { String::new() },
                 draws: habitat.streams.agent_key(StreamName::Act, agent.id),
                 moment: clock.moment(),
-            };
-            Some((*entity, thinker))
-        });
-        asked.waiting.extend(living);
+            });
+        }
     }
+    asked.thinkers = Arc::new(thinkers);
     if state.is_up() && !asked.waiting.is_empty() {
-        let thinkers = asked.waiting.iter().map(|(_, thinker)| thinker.clone()).collect();
-        if let Err(down) = link.send(Request::Think(Think { epoch: asked.epoch, thinkers })) {
+        let question = Think { epoch: asked.epoch, thinkers: Arc::clone(&asked.thinkers) };
+        if let Err(down) = link.send(Request::Think(question)) {
             state.note(down);
         }
     }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bevy::prelude::*;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::protocol::{Reply, Request};
 
@@ -14,6 +14,29 @@ use crate::protocol::{Reply, Request};
 const CAPACITY: usize = 16;
 /// How long the end of the program waits for the worker to finish.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// How long either end looks into the channel before it goes to sleep: waking a thread costs more than a scripted
+/// mind's whole turn.
+const ALERT: Duration = Duration::from_micros(100);
+
+/// Waits until `ready` gives something, at most for [`ALERT`], without going to sleep.
+fn watch<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = ready() {
+            return Some(found);
+        }
+        if begun.elapsed() > ALERT {
+            return None;
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// The next request, for a worker that answers fast. `None` once the app has gone.
+pub(super) fn next_request(requests: &Receiver<Request>) -> Option<Request> {
+    watch(|| requests.try_recv().ok()).or_else(|| requests.recv().ok())
+}
 
 /// Why the worker cannot be reached, in a sentence for the person.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,9 +79,7 @@ impl WorkerLink {
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn spawn(
-        work: impl FnOnce(Receiver<Request>, Sender<Reply>) + Send + 'static,
-    ) -> std::io::Result<Self> {
+    pub fn spawn(work: impl FnOnce(Receiver<Request>, Sender<Reply>) + Send + 'static) -> std::io::Result<Self> {
         let (requests, inbox) = bounded(CAPACITY);
         let (outbox, replies) = bounded(CAPACITY);
         let thread = std::thread::Builder::new().name("evolora-worker".to_owned());
@@ -75,29 +96,19 @@ impl WorkerLink {
         if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(gone()) }
     }
 
-    /// The next reply, if one has come.
+    /// Waits for the next reply, at most `patience`; `None` if it has not come by then.
     ///
     /// # Errors
     /// The worker has gone, and everything it said has been read.
-    pub fn try_receive(&self) -> Result<Option<Reply>, LinkDown> {
-        match self.replies.try_recv() {
-            Ok(reply) => Ok(Some(reply)),
-            Err(TryRecvError::Empty) => Ok(None),
-            Err(TryRecvError::Disconnected) => Err(gone()),
+    pub fn receive(&self, patience: Duration) -> Result<Option<Reply>, LinkDown> {
+        if let Some(reply) = watch(|| self.replies.try_recv().ok()) {
+            return Ok(Some(reply));
         }
-    }
-
-    /// Waits for the next reply, at most `patience`.
-    ///
-    /// # Errors
-    /// The worker has gone, or has not answered in time.
-    pub fn receive(&self, patience: Duration) -> Result<Reply, LinkDown> {
-        self.replies.recv_timeout(patience).map_err(|error| match error {
-            RecvTimeoutError::Timeout => {
-                LinkDown(format!("The minds have not answered for {} seconds; agents go on with `rules`.", patience.as_secs()))
-            }
-            RecvTimeoutError::Disconnected => gone(),
-        })
+        match self.replies.recv_timeout(patience) {
+            Ok(reply) => Ok(Some(reply)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(gone()),
+        }
     }
 }
 

@@ -7,13 +7,18 @@
 
 mod ask;
 mod link;
+mod receive;
 mod resolve;
 mod scripted;
 
-use bevy::{ecs::schedule::ScheduleLabel, prelude::*};
+use bevy::{
+    ecs::schedule::{ScheduleLabel, SingleThreadedExecutor},
+    prelude::*,
+};
 
 pub use ask::{Asked, MindReads};
 pub use link::{LinkDown, WorkerLink, WorkerState};
+pub use receive::{give_minds_up, wait_for_thoughts};
 pub use resolve::{Fallback, GenerationEnded, Inbox, TurnEnded, sum_up};
 pub use scripted::{ScriptedMind, spawn_scripted_worker};
 
@@ -68,6 +73,8 @@ impl Plugin for MindPlugin {
             .add_message::<GenerationEnded>()
             .init_schedule(Ask)
             .init_schedule(Resolve)
+            .edit_schedule(Ask, run_on_one_thread)
+            .edit_schedule(Resolve, run_on_one_thread)
             .configure_sets(Ask, (AskSystems::Observe, AskSystems::Send).chain())
             .configure_sets(
                 Resolve,
@@ -92,4 +99,9 @@ impl Plugin for MindPlugin {
             )
             .add_systems(Resolve, resolve::end_generations.in_set(ResolveSystems::Evolve));
     }
+}
+
+/// A turn's systems follow each other anyway; handing them from thread to thread would cost more than they do.
+fn run_on_one_thread(schedule: &mut Schedule) {
+    schedule.set_executor(SingleThreadedExecutor::new());
 }

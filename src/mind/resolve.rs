@@ -1,5 +1,7 @@
 //! The second half of a turn as far as minds go: thoughts become choices, and generations end.
 
+use std::collections::BTreeMap;
+
 use bevy::prelude::*;
 
 use super::{
@@ -10,7 +12,7 @@ use super::{
 use crate::{
     genetics::fitness,
     language::parse_reply,
-    protocol::{Action, AgentId, HabitatId, LifeRecord, Reply, Thought, Thoughts},
+    protocol::{Action, AgentId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
     sim::{Agent, Choice, Clock, Finished, Habitat, HabitatConfig, Ledger, Life, Roster, Vitality, repopulate},
 };
 
@@ -58,12 +60,10 @@ pub(super) fn receive_thoughts(
     mut asked: ResMut<Asked>,
     mut inbox: ResMut<Inbox>,
     mut state: ResMut<WorkerState>,
-    habitats: Query<(Entity, &Habitat)>,
-    mut fallbacks: Query<&mut Fallback>,
+    mut habitats: Query<(&Habitat, &mut Fallback)>,
     mut choices: Query<&mut Choice>,
 ) {
-    let reply = inbox.0.take();
-    let thoughts = match reply {
+    let thoughts = match inbox.0.take() {
         Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => Some(thoughts.thoughts),
         Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {
             state.note(LinkDown(reason));
@@ -71,38 +71,47 @@ pub(super) fn receive_thoughts(
         }
         _ => None,
     };
-    let stand_in = thoughts.is_none();
-    let thoughts: Vec<Thought> = thoughts
-        .unwrap_or_else(|| asked.waiting.iter().map(|(_, thinker)| think(ScriptedMind::Rules, thinker)).collect());
-    for ((entity, _), thought) in asked.waiting.drain(..).zip(thoughts) {
+    let stood_in = u32::from(thoughts.is_none());
+    let thoughts =
+        thoughts.unwrap_or_else(|| asked.thinkers.iter().map(|thinker| think(ScriptedMind::Rules, thinker)).collect());
+    let mut troubles: BTreeMap<HabitatId, Fallback> = BTreeMap::new();
+    for (entity, thought) in asked.waiting.drain(..).zip(thoughts) {
         let action = thought.action.map_or_else(|| parse_reply(&thought.text), Ok);
-        let unreadable = action.is_err();
+        let unreadable = u32::from(action.is_err());
         if let Ok(mut choice) = choices.get_mut(entity) {
             choice.0 = Some(action.unwrap_or(Action::Wait));
         }
-        if (stand_in || unreadable)
-            && let Some((habitat, _)) = habitats.iter().find(|(_, habitat)| habitat.id == thought.habitat)
-            && let Ok(mut fallback) = fallbacks.get_mut(habitat)
-        {
-            fallback.turns += u32::from(stand_in);
-            fallback.unreadable += u32::from(unreadable);
+        if stood_in + unreadable > 0 {
+            let trouble = troubles.entry(thought.habitat).or_default();
+            trouble.turns += stood_in;
+            trouble.unreadable += unreadable;
+        }
+    }
+    if !troubles.is_empty() {
+        for (habitat, mut fallback) in &mut habitats {
+            let trouble = troubles.get(&habitat.id).copied().unwrap_or_default();
+            fallback.turns += trouble.turns;
+            fallback.unreadable += trouble.unreadable;
         }
     }
 }
 
 /// Whether an answer belongs to the open question, agent by agent.
 fn fits(thoughts: &Thoughts, asked: &Asked) -> bool {
-    let same = |(thought, (_, thinker)): (&Thought, &(Entity, crate::protocol::Thinker))| {
-        thought.habitat == thinker.habitat && thought.agent == thinker.agent
-    };
+    let same =
+        |(thought, thinker): (&Thought, &Thinker)| thought.habitat == thinker.habitat && thought.agent == thinker.agent;
     thoughts.epoch == asked.epoch
-        && thoughts.thoughts.len() == asked.waiting.len()
-        && thoughts.thoughts.iter().zip(&asked.waiting).all(same)
+        && thoughts.thoughts.len() == asked.thinkers.len()
+        && thoughts.thoughts.iter().zip(asked.thinkers.iter()).all(same)
 }
 
 /// Tells whoever keeps records that a turn is over.
-pub(super) fn tell_turns(habitats: Query<(Entity, &Habitat, &Clock), Without<Finished>>, mut ended: MessageWriter<TurnEnded>) {
-    let turns = habitats.iter().map(|(entity, habitat, clock)| TurnEnded { entity, habitat: habitat.id, clock: *clock });
+pub(super) fn tell_turns(
+    habitats: Query<(Entity, &Habitat, &Clock), Without<Finished>>,
+    mut ended: MessageWriter<TurnEnded>,
+) {
+    let turns =
+        habitats.iter().map(|(entity, habitat, clock)| TurnEnded { entity, habitat: habitat.id, clock: *clock });
     ended.write_batch(turns);
 }
 

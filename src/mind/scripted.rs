@@ -4,7 +4,7 @@ use std::{borrow::Cow, time::Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::link::WorkerLink;
+use super::link::{WorkerLink, next_request};
 use crate::{
     language::{action_phrase, rounded_energy},
     policy,
@@ -29,7 +29,7 @@ pub fn spawn_scripted_worker(mind: ScriptedMind) -> std::io::Result<WorkerLink> 
 }
 
 fn serve(mind: ScriptedMind, requests: &Receiver<Request>, replies: &Sender<Reply>) {
-    while let Ok(Request::Think(question)) = requests.recv() {
+    while let Some(Request::Think(question)) = next_request(requests) {
         if replies.send(Reply::Thought(answer(mind, &question))).is_err() {
             return;
         }

@@ -38,7 +38,8 @@ pub fn rules(observation: &Observation, draws: &mut impl Rng) -> Action {
 /// A step along `bearing` that no wall stops; where there is none, a step anywhere.
 fn follow(bearing: Bearing, observation: &Observation, draws: &mut impl Rng) -> Action {
     let blocked = |d| observation.bearing(Thing::Wall).has(d) || observation.bearing(Thing::Edge).has(d);
-    let open = |directions: &mut dyn Iterator<Item = Direction>| directions.filter(|d| !blocked(*d)).collect::<Vec<_>>();
+    let open =
+        |directions: &mut dyn Iterator<Item = Direction>| directions.filter(|d| !blocked(*d)).collect::<Vec<_>>();
     let mut ways = open(&mut bearing.directions());
     if ways.is_empty() {
         ways = open(&mut Direction::ALL.into_iter());

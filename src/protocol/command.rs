@@ -1,7 +1,5 @@
 //! What the person at the window wants.
 
-use super::{AgentId, HabitatId};
-
 /// A wish of the person, told by a panel and carried out by the app between two turns.
 #[derive(Debug, Clone, PartialEq)]
 pub enum UserCommand {
@@ -18,6 +16,4 @@ pub enum UserCommand {
         /// The new seed.
         seed: u64,
     },
-    /// Show this agent's mind.
-    Select(HabitatId, AgentId),
 }

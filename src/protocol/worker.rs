@@ -1,6 +1,6 @@
 //! What is asked of the worker thread (imperatives) and what it answers (participles).
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use super::{Action, AgentId, HabitatId, Moment, Observation, StreamKey};
 
@@ -18,8 +18,8 @@ pub enum Request {
 pub struct Think {
     /// Which question this is; the answer carries the same number, so that a late one can be told apart.
     pub epoch: u64,
-    /// Who waits, sorted by habitat and agent.
-    pub thinkers: Vec<Thinker>,
+    /// Who waits, sorted by habitat and agent. Shared, because whoever asks keeps it until the answer has come.
+    pub thinkers: Arc<Vec<Thinker>>,
 }
 
 /// One agent that waits for a decision.

@@ -45,7 +45,8 @@ impl RunFiles {
             return Err(RecordError::Occupied(folder));
         }
         let files = Self { folder };
-        fs::create_dir_all(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        fs::create_dir_all(&files.folder)
+            .map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
         // Found out now, not after an hour.
         NamedTempFile::new_in(&files.folder)
             .map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;

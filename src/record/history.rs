@@ -55,7 +55,8 @@ impl From<&GenerationEnded> for GenerationRow {
         fitness.sort_by(f64::total_cmp);
         let middle = |i: usize| fitness.get(i).copied().unwrap_or_default();
         let half = fitness.len() / 2;
-        let median = if fitness.len() % 2 == 1 { middle(half) } else { (middle(half.wrapping_sub(1)) + middle(half)) / 2.0 };
+        let median =
+            if fitness.len() % 2 == 1 { middle(half) } else { (middle(half.wrapping_sub(1)) + middle(half)) / 2.0 };
         Self {
             habitat: *habitat,
             generation: clock.generation,
@@ -122,7 +123,8 @@ mod tests {
 
     #[test]
     fn a_row_sums_a_generation_up() {
-        let life = |reward, fitness| (AgentId(0), LifeRecord { total_reward: reward, ..LifeRecord::default() }, fitness);
+        let life =
+            |reward, fitness| (AgentId(0), LifeRecord { total_reward: reward, ..LifeRecord::default() }, fitness);
         let mut ended = GenerationEnded {
             habitat: HabitatId(3),
             clock: Clock { generation: 2, turn: 50 },
@@ -131,7 +133,10 @@ mod tests {
             fallback: Fallback { turns: 7, unreadable: 1 },
         };
         let row = GenerationRow::from(&ended);
-        assert_eq!((row.mean_fitness, row.median_fitness, row.best_fitness, row.worst_fitness), (11.5, 5.5, 40.0, -5.0));
+        assert_eq!(
+            (row.mean_fitness, row.median_fitness, row.best_fitness, row.worst_fitness),
+            (11.5, 5.5, 40.0, -5.0)
+        );
         assert_eq!((row.mean_reward, row.eaten, row.fallback_turns, row.unreadable_replies), (2.0, 5, 7, 1));
         ended.lives.truncate(3);
         assert_eq!(GenerationRow::from(&ended).median_fitness, 10.0);

@@ -48,6 +48,9 @@ impl DistanceMap {
         if here == 0 {
             return Bearing::HERE;
         }
+        if here == FAR {
+            return Bearing::NONE;
+        }
         let nearer = |d: &Direction| cell.neighbour(*d, self.size).is_some_and(|next| self.distance(next) < here);
         Direction::ALL.into_iter().filter(nearer).take(2).fold(Bearing::NONE, Bearing::with)
     }
@@ -188,7 +191,8 @@ mod tests {
             let steps = |&(cell, d): &(usize, u16)| {
                 map.neighbours(cell).filter(|n| !map.blocked[*n]).map(|n| (n, d + 1)).collect::<Vec<_>>()
             };
-            let near = |node: &(usize, u16)| steps(node).into_iter().filter(|(_, d)| *d <= map.reach).collect::<Vec<_>>();
+            let near =
+                |node: &(usize, u16)| steps(node).into_iter().filter(|(_, d)| *d <= map.reach).collect::<Vec<_>>();
             for (cell, d) in bfs_reach((source, 0), near) {
                 best[cell] = best[cell].min(d);
             }
@@ -217,7 +221,7 @@ mod tests {
         let mut map = DistanceMap::new(9, 3);
         map.add_source(Cell::new(0, 0));
         assert_eq!((map.distance(Cell::new(3, 0)), map.distance(Cell::new(4, 0))), (3, FAR));
-        assert!(map.bearing(Cell::new(8, 8)).is_none());
+        assert!(map.bearing(Cell::new(4, 0)).is_none(), "one step beyond, too");
     }
 
     proptest! {

@@ -13,6 +13,8 @@ const FIXTURES: usize = 3;
 #[derive(Component, Debug, Clone)]
 pub struct Ground {
     size: u16,
+    /// A bit per kind of thing that lies in the cell: what is asked most often, in one byte.
+    kinds: Vec<u8>,
     layers: [Vec<Option<Entity>>; FIXTURES],
     counts: [u32; FIXTURES],
     crowd: Vec<u16>,
@@ -26,6 +28,7 @@ impl Ground {
         let cells = size as usize * size as usize;
         Self {
             size,
+            kinds: vec![0; cells],
             layers: std::array::from_fn(|_| vec![None; cells]),
             counts: [0; FIXTURES],
             crowd: vec![0; cells],
@@ -56,7 +59,7 @@ impl Ground {
 
     /// Whether a thing of this kind lies in `cell`.
     pub fn has(&self, thing: Thing, cell: Cell) -> bool {
-        self.at(thing, cell).is_some()
+        layer(thing).is_some_and(|layer| self.kinds[cell.index(self.size)] & (1 << layer) != 0)
     }
 
     /// How many things of this kind there are.
@@ -76,6 +79,7 @@ impl Ground {
         if self.layers[layer][cell.index(self.size)].replace(entity).is_some() {
             return;
         }
+        self.kinds[cell.index(self.size)] |= 1 << layer;
         self.counts[layer] += 1;
         match thing {
             Thing::Home => self.to_home.add_source(cell),
@@ -91,6 +95,7 @@ impl Ground {
     pub fn take(&mut self, thing: Thing, cell: Cell) -> Option<Entity> {
         let layer = layer(thing)?;
         let taken = self.layers[layer][cell.index(self.size)].take()?;
+        self.kinds[cell.index(self.size)] &= !(1 << layer);
         self.counts[layer] -= 1;
         match thing {
             Thing::Home => self.to_home.remove_source(cell),

@@ -55,8 +55,7 @@ pub fn plan_map(settings: &HabitatSettings, draws: &mut impl Rng) -> MapPlan {
             walls.push(cell);
         }
     }
-    let mut free: Vec<Cell> =
-        order.into_iter().filter(|cell| open[cell.index(size)] && !inside(*cell, 0)).collect();
+    let mut free: Vec<Cell> = order.into_iter().filter(|cell| open[cell.index(size)] && !inside(*cell, 0)).collect();
     // Walls were tried in this order, and those that remain lie late in it: draw anew.
     free.shuffle(draws);
     let food = free[..(settings.food * free.len() as f64).round() as usize].to_vec();
@@ -67,7 +66,8 @@ pub fn plan_map(settings: &HabitatSettings, draws: &mut impl Rng) -> MapPlan {
 /// point* of digital topology). If so, closing `cell` cuts nothing off.
 fn stays_joined(cell: Cell, size: u16, open: &[bool]) -> bool {
     use Direction::{East, North, South, West};
-    let ring = [&[North][..], &[North, East], &[East], &[East, South], &[South], &[South, West], &[West], &[West, North]];
+    let ring =
+        [&[North][..], &[North, East], &[East], &[East, South], &[South], &[South, West], &[West], &[West, North]];
     let around = ring.map(|steps| {
         let end = steps.iter().try_fold(cell, |at, step| at.neighbour(*step, size));
         end.is_some_and(|at| open[at.index(size)])

@@ -31,7 +31,7 @@ pub use map::{MapPlan, plan_map};
 pub use perception::observe_agents;
 pub use regrowth::{Regrowth, regrow_food};
 pub use reward::reward_of;
-pub use spawn::{repopulate, spawn_habitat};
+pub use spawn::{despawn_habitat, repopulate, spawn_habitat};
 pub use things::{Fixture, Food, GridPos, Home, InHabitat, Wall};
 pub use turn::{ActionTaken, act_agents, advance_clock, tire_agents};
 

@@ -29,26 +29,33 @@ pub fn spawn_habitat(world: &mut World, streams: Streams, config: Arc<RunConfig>
 
 /// Clears a habitat and begins its next generation, on a new map.
 pub fn repopulate(world: &mut World, habitat: Entity) {
-    let Some(config) = world.get::<HabitatConfig>(habitat).map(|config| Arc::clone(&config.0)) else { return };
-    let Ok(mut entity) = world.get_entity_mut(habitat) else { return };
-    let bare = Ground::new(config.habitat.size, config.habitat.scent_range);
-    // Bare ground first: then the observers find nothing to take back while things go.
-    let Some(mut ground) = entity.get_mut::<Ground>() else { return };
-    let old = std::mem::replace(&mut *ground, bare);
-    let Some(mut roster) = entity.get_mut::<Roster>() else { return };
-    let agents = std::mem::take(&mut roster.0);
-    if let Some(mut clock) = entity.get_mut::<Clock>() {
+    clear(world, habitat);
+    if let Some(mut clock) = world.get_mut::<Clock>(habitat) {
         *clock = Clock { generation: clock.generation + 1, turn: 0 };
     }
-    for thing in Thing::ALL {
-        for (_, fixture) in old.all(thing) {
-            world.despawn(fixture);
-        }
-    }
-    for agent in agents {
-        world.despawn(agent);
-    }
     populate(world, habitat);
+}
+
+/// Takes a habitat out of the world, with everything in it.
+pub fn despawn_habitat(world: &mut World, habitat: Entity) {
+    clear(world, habitat);
+    world.despawn(habitat);
+}
+
+/// Takes everything out of a habitat.
+fn clear(world: &mut World, habitat: Entity) {
+    let Some(config) = world.get::<HabitatConfig>(habitat).map(|config| Arc::clone(&config.0)) else { return };
+    let bare = Ground::new(config.habitat.size, config.habitat.scent_range);
+    // Bare ground first: then the observers find nothing to take back while things go.
+    let Some(old) = world.get_mut::<Ground>(habitat).map(|mut ground| std::mem::replace(&mut *ground, bare)) else {
+        return;
+    };
+    let agents = world.get_mut::<Roster>(habitat).map(|mut roster| std::mem::take(&mut roster.0)).unwrap_or_default();
+    let fixtures =
+        Thing::ALL.into_iter().flat_map(|thing| old.all(thing).map(|(_, entity)| entity).collect::<Vec<_>>());
+    for entity in fixtures.chain(agents) {
+        world.despawn(entity);
+    }
 }
 
 /// Draws the generation's map and puts everything and everybody on it.
@@ -75,7 +82,11 @@ fn populate(world: &mut World, habitat: Entity) {
     let cells: Vec<_> = agents.iter().map(|(_, (place, _), _)| place.0).collect();
     let roster = world.spawn_batch(agents).collect();
     let Ok(mut entity) = world.get_entity_mut(habitat) else { return };
-    entity.insert((Roster(roster), Regrowth::default(), Ledger { placed: plan.food.len() as u32, ..Ledger::default() }));
+    entity.insert((
+        Roster(roster),
+        Regrowth::default(),
+        Ledger { placed: plan.food.len() as u32, ..Ledger::default() },
+    ));
     if let Some(mut ground) = entity.get_mut::<Ground>() {
         cells.into_iter().for_each(|cell| ground.enter(cell));
     }

@@ -24,7 +24,14 @@ pub fn observe_agents(
     habitats: Query<(&Ground, &HabitatConfig)>,
     mut agents: Query<(&InHabitat, &GridPos, &Energy, &Load, &Vitality, &mut Seen), With<Agent>>,
 ) {
-    let look = |(habitat, place, energy, load, vitality, mut seen): (&InHabitat, &GridPos, &Energy, &Load, &Vitality, Mut<Seen>)| {
+    let look = |(habitat, place, energy, load, vitality, mut seen): (
+        &InHabitat,
+        &GridPos,
+        &Energy,
+        &Load,
+        &Vitality,
+        Mut<Seen>,
+    )| {
         if let Ok((ground, config)) = habitats.get(habitat.0)
             && vitality.is_alive()
         {
@@ -104,7 +111,7 @@ mod tests {
 
     #[test]
     fn scent_follows_the_shortest_path() {
-        // (3,1) has walls north and east and west of it: the only way out is south.
+        // (3,1) has walls north, east and west of it: the only way out is south, and food is 11 steps away by it.
         let text = prompt(MAP, PerceptionKind::Scent, (3, 1));
         assert_eq!(text, "At (3,1), E80, has food. See: home↓ wall↑→← Action:");
         let text = prompt(MAP, PerceptionKind::Scent, (2, 2));
@@ -123,7 +130,7 @@ mod tests {
     #[test]
     fn what_lies_here_is_said() {
         let text = prompt(MAP, PerceptionKind::Scent, (0, 0));
-        assert_eq!(text, "At (0,0), E80, has food. See: home here edge↓← Action:");
+        assert_eq!(text, "At (0,0), E80, has food. See: home here food↑→ edge↓← Action:");
         for perception in [PerceptionKind::Scent, PerceptionKind::Sight] {
             let text = prompt(MAP, perception, (5, 0));
             assert!(text.contains("food here"), "{text}");

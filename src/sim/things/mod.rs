@@ -49,7 +49,11 @@ fn note_placed<F: Fixture>(added: On<Add, F>, places: Query<(&GridPos, &InHabita
     }
 }
 
-fn note_taken<F: Fixture>(removed: On<Remove, F>, places: Query<(&GridPos, &InHabitat)>, mut grounds: Query<&mut Ground>) {
+fn note_taken<F: Fixture>(
+    removed: On<Remove, F>,
+    places: Query<(&GridPos, &InHabitat)>,
+    mut grounds: Query<&mut Ground>,
+) {
     if let Ok((place, habitat)) = places.get(removed.entity)
         && let Ok(mut ground) = grounds.get_mut(habitat.0)
         && ground.at(F::THING, place.0) == Some(removed.entity)

@@ -1,0 +1,58 @@
+//! Every colour of the program, in one place: a terrarium at dusk.
+//!
+//! Colours are sRGB, 8 bits a channel, so that the renderer and the panels can both use them.
+//! This room does *not* know either.
+
+/// A colour: red, green, blue.
+pub type Rgb = [u8; 3];
+
+/// Behind everything.
+pub const NIGHT: Rgb = [24, 22, 28];
+/// Panels.
+pub const PANEL: Rgb = [33, 30, 37];
+/// Lines, and what is set into a panel.
+pub const INSET: Rgb = [46, 42, 50];
+/// The habitat's ground.
+pub const GROUND: Rgb = [58, 52, 47];
+/// Every second cell of the ground.
+pub const GROUND_ALTERNATE: Rgb = [61, 55, 50];
+/// Walls.
+pub const WALL: Rgb = [31, 28, 30];
+/// The lit upper side of walls.
+pub const WALL_TOP: Rgb = [92, 83, 84];
+/// Home.
+pub const HOME: Rgb = [214, 140, 84];
+/// Home's hearth.
+pub const HOME_LIGHT: Rgb = [250, 205, 140];
+/// Food.
+pub const FOOD: Rgb = [126, 176, 92];
+/// The lit side of food.
+pub const FOOD_LIGHT: Rgb = [186, 219, 134];
+/// What asks to be looked at.
+pub const ACCENT: Rgb = [240, 186, 108];
+/// Danger: hunger, failure.
+pub const DANGER: Rgb = [222, 96, 82];
+/// The dead.
+pub const DEAD: Rgb = [104, 99, 102];
+/// Text.
+pub const TEXT: Rgb = [232, 224, 214];
+/// Text of less weight.
+pub const TEXT_WEAK: Rgb = [160, 150, 146];
+
+/// Agents, told apart by people of every colour vision when they stand side by side
+/// (after Okabe & Ito, "Color Universal Design", 2008, lightened for a dark ground).
+pub const AGENTS: [Rgb; 8] = [
+    [236, 174, 60],
+    [110, 190, 238],
+    [64, 184, 146],
+    [242, 228, 110],
+    [76, 140, 214],
+    [232, 122, 66],
+    [220, 150, 190],
+    [205, 200, 192],
+];
+
+/// The colour of the agent with this number.
+pub const fn agent(number: u32) -> Rgb {
+    AGENTS[number as usize % AGENTS.len()]
+}

@@ -1,0 +1,114 @@
+//! The column beside the habitat: the living generation in numbers, and those before it.
+
+use bevy_egui::egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui};
+
+use super::theme::ink;
+use crate::{palette, record::GenerationRow};
+
+/// What the column shows.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GenerationsModel {
+    /// Who decides: the word from the settings.
+    pub mind: String,
+    /// The living generation so far, a row per habitat.
+    pub living: Vec<GenerationRow>,
+    /// Agents that live.
+    pub alive: u32,
+    /// Agents that were born.
+    pub born: u32,
+    /// Generations that are over.
+    pub rows: Vec<GenerationRow>,
+}
+
+/// Shows the column.
+pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
+    ui.heading("This generation");
+    let count = model.living.len().max(1) as f64;
+    let total = |value: fn(&GenerationRow) -> u32| model.living.iter().map(value).sum::<u32>().to_string();
+    let mean = model.living.iter().map(|row| row.mean_fitness).sum::<f64>() / count;
+    let best = model.living.iter().map(|row| row.best_fitness).fold(f64::NAN, f64::max);
+    Grid::new("living").num_columns(2).min_col_width(120.0).show(ui, |ui| {
+        row(ui, "Mind", &model.mind);
+        row(ui, "Alive", &format!("{} of {}", model.alive, model.born));
+        row(ui, "Mean fitness", &format!("{mean:.1}"));
+        row(ui, "Best fitness", &if best.is_nan() { "–".to_owned() } else { format!("{best:.1}") });
+        row(ui, "Food taken up", &total(|row| row.collected));
+        row(ui, "Food delivered", &total(|row| row.delivered));
+        row(ui, "Food eaten", &total(|row| row.eaten));
+    });
+    ui.add_space(16.0);
+    ui.heading("Generations");
+    if model.rows.is_empty() {
+        ui.label(RichText::new("A row appears here when the first generation ends.").color(ink(palette::TEXT_WEAK)));
+        return;
+    }
+    ScrollArea::vertical().auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| {
+        Grid::new("rows").num_columns(4).striped(true).min_col_width(56.0).show(ui, |ui| {
+            for title in ["", "mean", "best", "delivered"] {
+                number(ui, title, palette::TEXT_WEAK);
+            }
+            ui.end_row();
+            for row in &model.rows {
+                number(ui, &(row.generation + 1).to_string(), palette::TEXT_WEAK);
+                number(ui, &format!("{:.1}", row.mean_fitness), palette::TEXT);
+                number(ui, &format!("{:.1}", row.best_fitness), palette::TEXT);
+                number(ui, &row.delivered.to_string(), palette::TEXT);
+                ui.end_row();
+            }
+        });
+    });
+}
+
+fn row(ui: &mut Ui, name: &str, value: &str) {
+    ui.label(RichText::new(name).color(ink(palette::TEXT_WEAK)));
+    number(ui, value, palette::TEXT);
+    ui.end_row();
+}
+
+fn number(ui: &mut Ui, text: &str, rgb: palette::Rgb) {
+    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.add(Label::new(RichText::new(text).color(ink(rgb)))));
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::{Harness, kittest::Queryable};
+
+    use super::*;
+    use crate::{
+        mind::{Fallback, GenerationEnded},
+        protocol::{AgentId, HabitatId, LifeRecord},
+        sim::{Clock, Ledger},
+    };
+
+    fn row(generation: u32, fitness: f64) -> GenerationRow {
+        GenerationRow::from(&GenerationEnded {
+            habitat: HabitatId(0),
+            clock: Clock { generation, turn: 10 },
+            lives: vec![(AgentId(0), LifeRecord::default(), fitness)],
+            ledger: Ledger { delivered: 17, ..Ledger::default() },
+            fallback: Fallback::default(),
+        })
+    }
+
+    #[test]
+    fn an_empty_column_says_what_will_appear() {
+        let harness = Harness::new_ui(|ui| show_generations(ui, &GenerationsModel::default()));
+        harness.get_by_label_contains("A row appears here");
+        harness.get_by_label("0 of 0");
+    }
+
+    #[test]
+    fn the_numbers_are_those_of_the_rows() {
+        let model = GenerationsModel {
+            mind: "rules".to_owned(),
+            living: vec![row(1, 3.25)],
+            alive: 1,
+            born: 1,
+            rows: vec![row(0, 812.44)],
+        };
+        let harness = Harness::new_ui(move |ui| show_generations(ui, &model));
+        assert_eq!(harness.get_all_by_label("812.4").count(), 2, "mean and best of one agent");
+        assert_eq!(harness.get_all_by_label("3.2").count(), 2);
+        assert_eq!(harness.get_all_by_label("17").count(), 2);
+    }
+}

@@ -1,0 +1,191 @@
+//! The program as people run it: its commands, its files, its exit codes, and that a seed is a run.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use proptest::prelude::*;
+
+/// The program in an empty folder, with nothing of this machine's environment that could be a setting.
+fn evolora(folder: &Path, arguments: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evolora"));
+    command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null());
+    let names = evolora::config::specs().map(|spec| spec.env);
+    names.for_each(|name| {
+        command.env_remove(name);
+    });
+    command
+}
+
+fn run(folder: &Path, arguments: &str) -> Output {
+    evolora(folder, arguments).output().unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+/// The rows of a run, header first.
+fn generations(arguments: &str) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&run(folder.path(), &format!("headless --generations 3 --turns 60 --out run {arguments}")));
+    let text = fs::read_to_string(folder.path().join("run/generations.csv")).unwrap();
+    text.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_seed_is_a_run_whatever_the_threads() {
+    for mind in ["random", "rules"] {
+        let first = generations(&format!("--mind {mind} --seed 7"));
+        assert_eq!(first.len(), 4, "{first:?}");
+        assert_eq!(first, generations(&format!("--mind {mind} --seed 7")));
+        assert_ne!(first, generations(&format!("--mind {mind} --seed 8")));
+    }
+    // Enough agents that they look around on several threads.
+    let crowd = "--mind rules --agents 1200 --size 60";
+    assert_eq!(generations(&format!("{crowd} --threads 1")), generations(&format!("{crowd} --threads 2")));
+}
+
+#[test]
+fn a_habitat_lives_the_same_life_alone_as_the_third_of_four() {
+    let four = generations("--mind rules --habitats 4 --threads 2");
+    let third: Vec<_> =
+        four.iter().filter(|row| row.starts_with("2,") || row.starts_with("habitat")).cloned().collect();
+    assert_eq!(third.len(), 4);
+    assert_eq!(third, generations("--mind rules --habitats 1 --first-habitat 2 --threads 1"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    #[test]
+    fn any_settings_give_the_same_run_twice(seed in any::<u32>(), agents in 1_u32..40, size in 8_u16..30) {
+        let arguments = format!("--mind rules --perception sight --seed {seed} --agents {agents} --size {size}");
+        prop_assert_eq!(generations(&arguments), generations(&arguments));
+    }
+}
+
+#[test]
+fn a_run_leaves_its_files_and_tells_what_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = "headless --mind rules --generations 2 --turns 40 --seed 5 --set reward.delivery=30 --out a/run";
+    let text = stdout(&run(folder.path(), arguments));
+    assert!(text.contains("generation  turns  mean fitness  best fitness  collected  delivered  deaths"), "{text}");
+    assert!(text.contains("complete: 80 turns"), "{text}");
+    assert!(text.contains("written to a/run"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("a/run/run.json")).unwrap()).unwrap();
+    assert_eq!((&json["seed"], &json["ended"], &json["turns"]), (&5.into(), &"complete".into(), &80.into()));
+    assert_eq!(json["settings"]["reward"]["delivery"], 30.0);
+    assert_eq!(json["version"], env!("CARGO_PKG_VERSION"));
+    assert!(json["host"]["cores"].as_u64().unwrap() > 0);
+    let again = run(folder.path(), arguments);
+    assert_eq!(again.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&again.stderr).into_owned();
+    assert!(complaint.contains("evolora: a/run already holds a run; name another folder for --out"), "{complaint}");
+    stdout(&run(folder.path(), &format!("{arguments} --overwrite")));
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_the_run_after_its_turn_and_saves_what_was_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let child = evolora(folder.path(), "headless --mind rules --generations 1000000 --turns 100 --out run")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As soon as the first generation is in the file, the run is under way.
+    let csv = folder.path().join("run/generations.csv");
+    let rows = |path: &Path| fs::read_to_string(path).map_or(0, |text| text.lines().count());
+    while rows(&csv) < 2 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("stopped by Ctrl-C"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("run/run.json")).unwrap()).unwrap();
+    assert_eq!(json["ended"], "interrupted");
+    let turns: u64 = fs::read_to_string(&csv)
+        .unwrap()
+        .lines()
+        .skip(1)
+        .map(|row| row.split(',').nth(2).unwrap().parse::<u64>().unwrap())
+        .sum();
+    assert_eq!(json["turns"].as_u64().unwrap(), turns, "every turn that was played is in the file");
+}
+
+#[test]
+fn rules_beats_random_on_unseen_maps_and_delivers_on_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "eval --mind rules --maps 20 --json"));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let maps = json["maps"].as_array().unwrap();
+    assert_eq!(maps.len(), 20);
+    let value = |map: &serde_json::Value, mind: &str| map[mind]["fitness"].as_f64().unwrap();
+    let differences: Vec<f64> = maps.iter().map(|map| value(map, "rules") - value(map, "random")).collect();
+    let bound = evolora::lab::statistics::Estimate::of(&differences).lower();
+    assert!(bound > 0.0, "lower bound {bound}");
+    assert!(maps.iter().all(|map| map["rules"]["delivered"].as_u64().unwrap() > 0));
+    // The mind that is measured is rules itself here: the same maps must give the same numbers.
+    assert!(maps.iter().all(|map| map["mind"] == map["rules"]));
+    let alone = stdout(&run(folder.path(), "eval --mind random --maps 3 --alone"));
+    assert!(alone.contains("random on 3 unseen maps of seed 42: 1 agents a map"), "{alone}");
+    assert!(alone.contains("ratio to rules, map by map"), "{alone}");
+}
+
+#[test]
+fn unseen_maps_are_not_those_of_a_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "eval --mind rules --maps 1 --turns 60 --json"));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let unseen = json["maps"][0]["mind"]["fitness"].as_f64().unwrap();
+    let first: f64 = generations("--mind rules")[1].split(',').nth(4).unwrap().parse().unwrap();
+    assert_ne!(unseen, first);
+}
+
+#[test]
+fn config_shows_values_and_their_origins() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("evolora.toml"), "[habitat]\nwalls = 0.1\n").unwrap();
+    fs::write(folder.path().join(".env"), "LORA_RANK=4\n").unwrap();
+    let output = evolora(folder.path(), "config --agents 7").env("TEMPERATURE", "0.5").output().unwrap();
+    let text = stdout(&output);
+    let line = |key: &str| text.lines().find(|line| line.trim_start().starts_with(key)).unwrap().to_owned();
+    assert!(line("habitat.walls").contains("0.1") && line("habitat.walls").contains("evolora.toml"));
+    assert!(line("lora.rank").contains('4') && line("lora.rank").contains(".env"));
+    assert!(line("habitat.agents").contains('7') && line("habitat.agents").contains("flag --agents"));
+    assert!(line("mind.temperature").contains("environment variable TEMPERATURE"));
+    assert!(line("run.seed").contains("default"));
+}
+
+#[test]
+fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), "headless --agents 0 --out run");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(
+        complaint,
+        "evolora: flag --agents: `habitat.agents` = 0 is out of range: it must be a whole number from 1 to 100000.\n"
+    );
+    assert!(!folder.path().join("run").exists());
+    let usage = run(folder.path(), "headless --colour blue");
+    assert_eq!(usage.status.code(), Some(2));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut child = evolora(folder.path(), "config").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
