@@ -13,9 +13,9 @@ pub const PANEL: Rgb = [33, 30, 37];
 /// Lines, and what is set into a panel.
 pub const INSET: Rgb = [46, 42, 50];
 /// The habitat's ground.
-pub const GROUND: Rgb = [58, 52, 47];
+pub const GROUND: Rgb = [66, 57, 48];
 /// Every second cell of the ground.
-pub const GROUND_ALTERNATE: Rgb = [61, 55, 50];
+pub const GROUND_ALTERNATE: Rgb = [71, 62, 52];
 /// Walls.
 pub const WALL: Rgb = [31, 28, 30];
 /// The lit upper side of walls.

@@ -1,4 +1,5 @@
 //! The laws of the habitat, held against whole runs: nothing is lost, nobody walks through walls, the dead lie still.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::BTreeMap;
 

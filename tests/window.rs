@@ -3,6 +3,7 @@
 //! Where there is no display, the test starts Xvfb. Where that or a graphics driver is missing, it says what it left
 //! out and passes; with EVOLORA_REQUIRE_WINDOW set, as in CI, it fails.
 #![cfg(all(feature = "desktop", target_os = "linux"))]
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
     io::{BufRead, BufReader, Write},

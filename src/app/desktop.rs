@@ -86,7 +86,10 @@ fn with_window((width, height): (u32, u32), threads: u32) -> App {
     let plugins = DefaultPlugins
         .set(WindowPlugin { primary_window: Some(window), ..default() })
         .set(TaskPoolPlugin { task_pool_options: task_pools(threads) })
-        .set(LogPlugin { filter: "warn,wgpu=error,naga=error,bevy_render=error".to_owned(), ..default() });
+        .set(LogPlugin {
+            filter: "warn,wgpu=error,naga=error,bevy_render=error,bevy_egui=error,winit=error".to_owned(),
+            ..default()
+        });
     app.add_plugins(plugins).add_plugins(EguiPlugin::default());
     app
 }

@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_sentence() {
-        let error = without_panic(|| panic!("Failed to build event loop: Os(..)")).map(|()| ()).unwrap_err();
+        let error = without_panic(|| -> () { panic!("Failed to build event loop: Os(..)") }).unwrap_err();
         assert_eq!(
             error.to_string(),
             "No window can be opened here (there is no display, or it does not answer); `evolora headless` runs without one."

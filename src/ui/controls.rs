@@ -1,10 +1,12 @@
 //! The bar above the habitat: play, pause, one turn, speed, start again.
 
-use bevy_egui::egui::{Align, Button, Layout, RichText, Slider, Ui};
+use bevy_egui::egui::{Align, Button, Layout, RichText, Slider, Ui, vec2};
 
 use super::theme::ink;
 use crate::{palette, protocol::UserCommand};
 
+/// Height of the bar's contents, in points.
+const HEIGHT: f32 = 32.0;
 /// Slowest speed on the slider, in turns per second.
 const SLOWEST: f32 = 1.0;
 /// Fastest speed on the slider, in turns per second.
@@ -33,25 +35,28 @@ pub struct ControlsModel {
 pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
     let mut wishes = Vec::new();
     ui.horizontal(|ui| {
+        ui.set_min_height(HEIGHT);
         ui.label(RichText::new("Evolora").heading().color(ink(palette::ACCENT)));
         ui.add_space(12.0);
+        let button = |text, width| Button::new(text).min_size(vec2(width, HEIGHT));
         let label = if model.playing { "Pause" } else { "Play" };
-        if ui.add_enabled(!model.finished, Button::new(label).min_size([72.0, 0.0].into())).clicked() {
+        if ui.add_enabled(!model.finished, button(label, 76.0)).clicked() {
             wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
         }
-        if ui.add_enabled(!model.finished, Button::new("One turn")).clicked() {
+        if ui.add_enabled(!model.finished, button("One turn", 0.0)).clicked() {
             wishes.push(UserCommand::StepTurn);
         }
-        if ui.button("Start again").on_hover_text("From generation 0, with the next seed.").clicked() {
+        if ui.add(button("Start again", 0.0)).on_hover_text("From generation 0, with the next seed.").clicked() {
             wishes.push(UserCommand::Restart { seed: model.seed.wrapping_add(1) });
         }
         ui.add_space(12.0);
         ui.label("Speed");
         let mut speed = model.speed;
-        let slider = Slider::new(&mut speed, SLOWEST..=FASTEST).logarithmic(true).fixed_decimals(0).suffix(" turns/s");
-        if ui.add(slider).changed() {
+        ui.spacing_mut().slider_width = 160.0;
+        if ui.add(Slider::new(&mut speed, SLOWEST..=FASTEST).logarithmic(true).show_value(false)).changed() {
             wishes.push(UserCommand::SetSpeed(speed));
         }
+        ui.label(format!("{:.0} turns/s", model.speed));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let ((generation, generations), (turn, turns)) = (model.generation, model.turn);
             let place = format!("Generation {} of {generations}    Turn {turn} of {turns}", generation + 1);

@@ -37,7 +37,7 @@ pub(super) fn dress_agents(
     for (entity, agent, place, habitat) in &new {
         let Ok(corner) = corners.get(habitat.0) else { continue };
         // Agents that share a cell stand a little apart, each always on the same side.
-        let apart = Vec2::from_angle(agent.id.0 as f32 * 2.4) * 0.1;
+        let apart = Vec2::from_angle(agent.id.0 as f32 * 2.4) * 0.17;
         let (disc, block) = (shapes.disc.clone(), shapes.block.clone());
         let mut part = |mesh: &Handle<Mesh>, rgb, offset: Vec2, z: f32, scale: Vec2| {
             let at = Transform::from_translation((offset + apart).extend(z)).with_scale(scale.extend(1.0));
@@ -45,8 +45,8 @@ pub(super) fn dress_agents(
         };
         let round = |scale| Vec2::splat(scale);
         // A later agent lies above an earlier one with all its parts: they are nearer to each other than two agents.
-        let rim = part(&disc, palette::NIGHT, Vec2::ZERO, 0.0, round(0.66));
-        let body = part(&disc, palette::agent(agent.id.0), Vec2::ZERO, 0.0002, round(0.56));
+        let rim = part(&disc, palette::NIGHT, Vec2::ZERO, 0.0, round(0.62));
+        let body = part(&disc, palette::agent(agent.id.0), Vec2::ZERO, 0.0002, round(0.52));
         let load = part(&disc, palette::FOOD_LIGHT, Vec2::new(0.16, 0.16), 0.0004, round(0.3));
         let track = part(&block, palette::NIGHT, Vec2::new(0.0, -0.38), 0.0006, Vec2::new(BAR + 0.06, 0.13));
         let bar = part(&block, palette::ACCENT, Vec2::new(0.0, -0.38), 0.0008, Vec2::new(BAR, 0.08));
