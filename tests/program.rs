@@ -13,10 +13,10 @@ use proptest::prelude::*;
 fn evolora(folder: &Path, arguments: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_evolora"));
     command.current_dir(folder).args(arguments.split_whitespace()).stdin(Stdio::null());
-    let names = evolora::config::specs().map(|spec| spec.env);
-    names.for_each(|name| {
+    let is_setting = |name: &str| name.starts_with("EVOLORA_") || evolora::config::specs().any(|spec| spec.env == name);
+    for (name, _) in std::env::vars().filter(|(name, _)| is_setting(name)) {
         command.env_remove(name);
-    });
+    }
     command
 }
 
@@ -94,7 +94,7 @@ fn a_run_leaves_its_files_and_tells_what_it_did() {
 #[test]
 fn ctrl_c_ends_the_run_after_its_turn_and_saves_what_was_done() {
     let folder = tempfile::tempdir().unwrap();
-    let child = evolora(folder.path(), "headless --mind rules --generations 1000000 --turns 100 --out run")
+    let mut child = evolora(folder.path(), "headless --mind rules --generations 1000000 --turns 100 --out run")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -103,6 +103,7 @@ fn ctrl_c_ends_the_run_after_its_turn_and_saves_what_was_done() {
     let csv = folder.path().join("run/generations.csv");
     let rows = |path: &Path| fs::read_to_string(path).map_or(0, |text| text.lines().count());
     while rows(&csv) < 2 {
+        assert!(child.try_wait().unwrap().is_none(), "the run ended before it was stopped");
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();

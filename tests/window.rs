@@ -1,7 +1,7 @@
 //! The window, for real: opened on a display, played for a while, photographed.
 //!
 //! Where there is no display, the test starts Xvfb. Where that or a graphics driver is missing, it says what it left
-//! out and passes; with EVOLORA_REQUIRE_WINDOW set, as in CI, it fails.
+//! out and passes; with REQUIRE_WINDOW_TESTS set, as in CI, it fails.
 #![cfg(all(feature = "desktop", target_os = "linux"))]
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
@@ -48,7 +48,7 @@ impl Drop for Display {
 
 /// Says on the real stderr, which the test harness does not swallow, what was left out; fails where that is forbidden.
 fn leave_out(what: &str) {
-    assert!(std::env::var_os("EVOLORA_REQUIRE_WINDOW").is_none(), "the window must be tested here, but: {what}");
+    assert!(std::env::var_os("REQUIRE_WINDOW_TESTS").is_none(), "the window must be tested here, but: {what}");
     let _ = writeln!(std::io::stderr(), "LEFT OUT: the window was not tested: {what}");
 }
 
