@@ -129,18 +129,47 @@ fn rules_beats_random_on_unseen_maps_and_delivers_on_each() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&run(folder.path(), "eval --mind rules --maps 20 --json"));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let maps = json["maps"].as_array().unwrap();
+    let maps = json["evaluation"]["maps"].as_array().unwrap();
     assert_eq!(maps.len(), 20);
     let value = |map: &serde_json::Value, mind: &str| map[mind]["fitness"].as_f64().unwrap();
     let differences: Vec<f64> = maps.iter().map(|map| value(map, "rules") - value(map, "random")).collect();
     let bound = evolora::lab::statistics::Estimate::of(&differences).lower();
     assert!(bound > 0.0, "lower bound {bound}");
     assert!(maps.iter().all(|map| map["rules"]["delivered"].as_u64().unwrap() > 0));
-    // The mind that is measured is rules itself here: the same maps must give the same numbers.
-    assert!(maps.iter().all(|map| map["mind"] == map["rules"]));
+    let summary = &json["summary"];
+    assert_eq!(summary["difference_to_rules"]["mean"], 0.0);
+    let shown = summary["difference_to_random"]["mean"].as_f64().unwrap();
+    assert!((shown - differences.iter().sum::<f64>() / 20.0).abs() < 1e-9);
+    assert!(summary["fewest_delivered"].as_u64().unwrap() > 0);
     let alone = stdout(&run(folder.path(), "eval --mind random --maps 3 --alone"));
     assert!(alone.contains("random on 3 unseen maps of seed 42: 1 agents a map"), "{alone}");
     assert!(alone.contains("ratio to rules, map by map"), "{alone}");
+}
+
+/// Walls, food, home and starting cells of an evaluation's maps, whoever plays on them.
+#[test]
+fn every_mind_is_measured_on_the_same_maps() {
+    let layout = |mind| {
+        let mut config = evolora::config::RunConfig::default();
+        config.mind.kind = mind;
+        config.run.habitats = 3;
+        let mut simulation = evolora::Simulation::on_unseen_maps(config).unwrap();
+        let world = simulation.world_mut();
+        let mut lines = Vec::new();
+        for (habitat, ground) in world.query::<(&evolora::sim::Habitat, &evolora::sim::Ground)>().iter(world) {
+            for thing in evolora::protocol::Thing::ALL {
+                lines.extend(ground.all(thing).map(|(cell, _)| format!("{} {thing:?} {cell:?}", habitat.id)));
+            }
+        }
+        for (agent, place) in world.query::<(&evolora::sim::Agent, &evolora::sim::GridPos)>().iter(world) {
+            lines.push(format!("{} {place:?}", agent.id));
+        }
+        lines.sort();
+        lines
+    };
+    let rules = layout(evolora::config::MindKind::Rules);
+    assert_eq!(rules.len(), 3 * (24 + 4 + 56 + 20));
+    assert_eq!(rules, layout(evolora::config::MindKind::Random));
 }
 
 #[test]
@@ -148,7 +177,7 @@ fn unseen_maps_are_not_those_of_a_run() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&run(folder.path(), "eval --mind rules --maps 1 --turns 60 --json"));
     let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let unseen = json["maps"][0]["mind"]["fitness"].as_f64().unwrap();
+    let unseen = json["evaluation"]["maps"][0]["mind"]["fitness"].as_f64().unwrap();
     let first: f64 = generations("--mind rules")[1].split(',').nth(4).unwrap().parse().unwrap();
     assert_ne!(unseen, first);
 }

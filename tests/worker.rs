@@ -84,7 +84,9 @@ fn words_are_parsed_and_nonsense_waits_and_is_counted() {
     let waits = run(speak("Wait.", 1000));
     let nonsense = run(speak("Once upon a time", 1000));
     assert_eq!((waits.rows[0].unreadable_replies, nonsense.rows[0].unreadable_replies), (0, 600));
-    assert_eq!(waits.rows[0].mean_fitness, nonsense.rows[0].mean_fitness);
+    // Waiting costs 0.2 a turn, saying nothing that can be read 0.5.
+    let difference = waits.rows[0].mean_fitness - nonsense.rows[0].mean_fitness;
+    assert!((difference - 30.0 * 0.3).abs() < 1e-9, "{difference}");
     assert_eq!(nonsense.rows[0].fallback_turns, 0);
 }
 
@@ -97,6 +99,7 @@ fn an_answer_that_does_not_fit_the_question_is_not_used() {
             let _ = replies.send(Reply::Thought(thoughts));
         }
     });
+    assert!(report.complaint.unwrap().starts_with("The minds answered another question"));
     assert_eq!(report.rows[0].fallback_turns, 600);
 }
 

@@ -32,6 +32,8 @@ use crate::{
     view::{HabitatFrame, ViewPlugin},
 };
 
+/// Generations that the column shows, the latest ones.
+const SHOWN: usize = 200;
 /// Width of the column beside the habitat, in points.
 const COLUMN: f32 = 300.0;
 
@@ -56,7 +58,7 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
     let link = spawn_worker(&config)?;
     find_adapter()?;
     let mut app = without_panic(|| with_window(size, config.run.threads))?;
-    add_turn(&mut app, &config, link);
+    add_turn(&mut app, link);
     app.add_plugins(ViewPlugin)
         .init_resource::<Playback>()
         .init_resource::<Wishes>()
@@ -71,7 +73,7 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
     spawn_habitats(app.world_mut(), config, false);
     match app.run() {
         AppExit::Success => Ok(()),
-        AppExit::Error(_) => Err(AppError::NoWindow("the window closed with an error, see above".to_owned())),
+        AppExit::Error(_) => Err(AppError::WindowFailed),
     }
 }
 
@@ -140,7 +142,9 @@ fn read_panels(world: &mut World) {
     let mut habitats = world.query_filtered::<(Entity, &Habitat), ()>();
     let mut sorted: Vec<_> = habitats.iter(world).map(|(entity, habitat)| (habitat.id, entity)).collect();
     sorted.sort_unstable();
-    let mut generations = GenerationsModel { rows: world.resource::<History>().sorted(), ..Default::default() };
+    let history = &world.resource::<History>().rows;
+    let latest = history[history.len().saturating_sub(SHOWN)..].to_vec();
+    let mut generations = GenerationsModel { rows: latest, ..Default::default() };
     for (_, entity) in &sorted {
         generations.living.extend(sum_up(world, *entity).map(|ended| GenerationRow::from(&ended)));
         let roster = world.get::<Roster>(*entity).map(|roster| roster.0.clone()).unwrap_or_default();

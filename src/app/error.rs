@@ -17,6 +17,9 @@ pub enum AppError {
     /// There is no language model in this version.
     #[error("This version has no language model yet: use --mind rules or --mind random.")]
     NoModel,
+    /// The window closed by itself.
+    #[error("The window closed with an error, which stands above; `evolora headless` runs without one.")]
+    WindowFailed,
     /// The window cannot be opened.
     #[error("No window can be opened here ({0}); `evolora headless` runs without one.")]
     NoWindow(String),

@@ -41,6 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// ```
 pub struct Simulation {
     app: App,
+    living: QueryState<(), (With<Habitat>, Without<Finished>)>,
     turns: u64,
 }
 
@@ -96,11 +97,12 @@ impl Simulation {
         config.check()?;
         let mut app = App::new();
         app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
-        add_turn(&mut app, &config, link);
+        add_turn(&mut app, link);
         // The turn's messages live for one turn here; the window's main schedule does this by itself.
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
         spawn_habitats(app.world_mut(), config, unseen);
-        Ok(Self { app, turns: 0 })
+        let living = app.world_mut().query_filtered();
+        Ok(Self { app, living, turns: 0 })
     }
 
     /// Plays one turn in every habitat that is not finished.
@@ -116,8 +118,7 @@ impl Simulation {
 
     /// Whether every habitat's last generation is over.
     pub fn is_finished(&mut self) -> bool {
-        let mut living = self.world_mut().query_filtered::<(), (With<Habitat>, Without<Finished>)>();
-        living.iter(self.app.world()).next().is_none()
+        self.living.iter(self.app.world()).next().is_none()
     }
 
     /// Turns played so far.
@@ -128,6 +129,11 @@ impl Simulation {
     /// The ECS world, to look at or to change between two turns.
     pub fn world_mut(&mut self) -> &mut World {
         self.app.world_mut()
+    }
+
+    /// Why the minds stopped answering, if they did.
+    pub fn complaint(&self) -> Option<String> {
+        self.app.world().resource::<WorkerState>().complaint().map(ToString::to_string)
     }
 
     /// The generations that have ended, sorted by habitat.
@@ -169,7 +175,7 @@ impl Simulation {
         let mut rows = self.rows();
         rows.extend(self.unfinished_rows());
         rows.sort_by_key(|row| (row.habitat, row.generation));
-        let complaint = self.app.world().resource::<WorkerState>().complaint().map(ToString::to_string);
+        let complaint = self.complaint();
         Ok(RunReport { rows, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
     }
 
@@ -183,8 +189,8 @@ impl Simulation {
 }
 
 /// Adds everything that a turn needs, with or without a window.
-pub(super) fn add_turn(app: &mut App, config: &RunConfig, link: WorkerLink) {
-    app.add_plugins((SimPlugin, MindPlugin { kind: config.mind.kind }, RecordPlugin)).insert_resource(link);
+pub(super) fn add_turn(app: &mut App, link: WorkerLink) {
+    app.add_plugins((SimPlugin, MindPlugin, RecordPlugin)).insert_resource(link);
 }
 
 /// Makes the habitats that the settings ask for.
@@ -198,21 +204,18 @@ pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool)
     }
 }
 
-/// Task pools with `threads` compute threads; 0 is one per core.
+/// Task pools with `threads` compute threads, 0 for one per core. A process has these pools once: where several
+/// simulations share it, the first one's number holds.
 pub(super) fn task_pools(threads: u32) -> TaskPoolOptions {
-    let mut options = TaskPoolOptions::default();
-    if threads > 0 {
-        let threads = threads as usize;
-        let exactly = |n| TaskPoolThreadAssignmentPolicy {
-            min_threads: n,
-            max_threads: n,
-            percent: 1.0,
-            on_thread_spawn: None,
-            on_thread_destroy: None,
-        };
-        options.io = exactly(1);
-        options.async_compute = exactly(1);
-        options.compute = exactly(threads);
-    }
-    options
+    let exactly = |n| TaskPoolThreadAssignmentPolicy {
+        min_threads: n,
+        max_threads: n,
+        percent: 1.0,
+        on_thread_spawn: None,
+        on_thread_destroy: None,
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = if threads == 0 { cores } else { threads as usize };
+    let small = exactly(1);
+    TaskPoolOptions { io: small.clone(), async_compute: small, compute: exactly(threads), ..default() }
 }

@@ -4,11 +4,12 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
+use serde_json::json;
 
 use super::{output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
-    lab::eval::{EvalPlan, Evaluation, MapScores, evaluate},
+    lab::eval::{EvalPlan, Evaluation, evaluate},
 };
 
 /// Flags of `evolora eval`.
@@ -31,7 +32,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitCode, AppError> {
     let plan = EvalPlan { config: args.settings.load()?.config, maps: args.maps, alone: args.alone };
     let evaluation = evaluate(&plan)?;
     if args.json {
-        say(&serde_json::to_string_pretty(&evaluation).unwrap_or_default());
+        let whole = json!({ "evaluation": evaluation, "summary": evaluation.summary() });
+        say(&format!("{whole:#}"));
     } else {
         print_table(&evaluation, plan.config.run.seed);
     }
@@ -58,25 +60,25 @@ fn print_table(evaluation: &Evaluation, seed: u64) {
             format!("{:.1}", map.mind.fitness),
             format!("{:.1}", map.rules.fitness),
             format!("{:.1}", map.random.fitness),
-            format!("{:.3}", map.ratio()),
+            map.ratio().map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.3}")),
             map.mind.delivered.to_string(),
             map.mind.deaths.to_string(),
         ]);
     }
     table.column_iter_mut().for_each(|column| column.set_cell_alignment(CellAlignment::Right));
     say(&table.trim_fmt());
-    let line = |name: &str, value: &dyn Fn(&MapScores) -> f64, digits: usize| {
-        say(&format!("{name:<28}{:>22.digits$}", evaluation.mean(value)));
-    };
+    let summary = evaluation.summary();
     say("\nmean fitness, with 95 % confidence interval over maps");
-    line(mind, &|map| map.mind.fitness, 1);
-    line("rules", &|map| map.rules.fitness, 1);
-    line("random", &|map| map.random.fitness, 1);
-    line("difference to rules", &|map| map.mind.fitness - map.rules.fitness, 1);
-    line("difference to random", &|map| map.mind.fitness - map.random.fitness, 1);
-    line("ratio to rules, map by map", &MapScores::ratio, 3);
-    let fewest = maps.iter().map(|map| map.mind.delivered).min().unwrap_or_default();
-    say(&format!("fewest deliveries on a map: {fewest}"));
-    let fallback: u32 = maps.iter().map(|map| map.mind.fallback_turns).sum();
-    say(&format!("fallback turns: {fallback}"));
+    for (name, estimate, digits) in [
+        (mind, summary.mind, 1),
+        ("rules", summary.rules, 1),
+        ("random", summary.random, 1),
+        ("difference to rules", summary.difference_to_rules, 1),
+        ("difference to random", summary.difference_to_random, 1),
+        ("ratio to rules, map by map", summary.ratio_to_rules, 3),
+    ] {
+        say(&format!("{name:<28}{:>20}", format!("{estimate:.digits$}")));
+    }
+    say(&format!("fewest deliveries on a map: {}", summary.fewest_delivered));
+    say(&format!("fallback turns: {}", summary.fallback_turns));
 }

@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
@@ -27,6 +27,9 @@ use crate::{
 
 /// The exit code of a program that Ctrl-C has stopped.
 const STOPPED: u8 = 130;
+
+/// How often the rows so far are saved, at the most.
+const SAVE_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `evolora headless`.
 #[derive(Debug, Args)]
@@ -48,12 +51,12 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     if let Some(files) = &files {
-        files.write_generations(&[])?;
         files.write_run(&run_json(&loaded, started, None))?;
+        files.write_generations(&[])?;
     }
     let stop = stop_on_signal();
     let bar = progress_bar(&config);
-    let mut printed = 0;
+    let (mut printed, mut saved, mut complained) = (0, Instant::now(), false);
     print_header(&config);
     let report = simulation.run_watched(|simulation| {
         bar.inc(1);
@@ -61,9 +64,14 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
         if !rows.is_empty() {
             bar.suspend(|| rows.iter().for_each(|row| print_row(row, &config)));
             printed += rows.len();
-            if let Some(files) = &files {
+            if let Some(files) = files.as_ref().filter(|_| saved.elapsed() >= SAVE_EVERY) {
                 files.write_generations(&simulation.rows())?;
+                saved = Instant::now();
             }
+        }
+        if let Some(complaint) = simulation.complaint().filter(|_| !complained) {
+            bar.suspend(|| complain(&complaint));
+            complained = true;
         }
         Ok(if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
@@ -127,18 +135,15 @@ fn print_summary(report: &RunReport, args: &HeadlessArgs) {
     if let Some(best) = best {
         let count = report.rows.len() as f64;
         let mean = report.rows.iter().map(|row| row.mean_fitness).sum::<f64>() / count;
-        let delivered: u64 = report.rows.iter().map(|row| u64::from(row.delivered)).sum();
+        let delivered: u64 = report.rows.iter().map(|row| row.delivered).sum();
         say(&format!(
             "mean fitness {mean:.1}, best agent {:.1} in generation {} of habitat {}, {delivered} pieces delivered",
             best.best_fitness, best.generation, best.habitat
         ));
     }
-    let fallback: u64 = report.rows.iter().map(|row| u64::from(row.fallback_turns)).sum();
+    let fallback: u64 = report.rows.iter().map(|row| row.fallback_turns).sum();
     if fallback > 0 {
         say(&format!("fallback turns: {fallback} decisions were made by `rules` because the mind did not answer"));
-    }
-    if let Some(complaint) = &report.complaint {
-        complain(complaint);
     }
     if let Some(folder) = &args.out {
         say(&format!("written to {}", folder.display()));
@@ -161,7 +166,7 @@ fn run_json(loaded: &LoadedConfig, started: u64, report: Option<&RunReport>) -> 
         }),
         "turns": report.map(|report| report.turns),
         "elapsed_s": report.map(|report| report.elapsed.as_secs_f64()),
-        "fallback_turns": report.map(|report| report.rows.iter().map(|row| u64::from(row.fallback_turns)).sum::<u64>()),
+        "fallback_turns": report.map(|report| report.rows.iter().map(|row| row.fallback_turns).sum::<u64>()),
         "complaint": report.and_then(|report| report.complaint.clone()),
         "host": {
             "system": std::env::consts::OS,

@@ -6,6 +6,7 @@
 //!
 //! This room does *not* know what any setting is used for.
 
+mod choices;
 mod error;
 mod layers;
 mod preset;
@@ -13,13 +14,16 @@ mod sections;
 mod spec;
 mod template;
 
+pub use choices::{
+    AllLayers, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType, Objective,
+    ParentSelection, PerceptionKind, Quantisation,
+};
 pub use error::ConfigError;
 pub use layers::{ConfigFiles, Layer, LoadedConfig, Origin};
 pub use preset::Preset;
 pub use sections::{
-    DecisionMode, Device, EnergySettings, EvolutionSettings, FitnessSettings, Genome, HabitatSettings, Inheritance,
-    LearningSettings, LoraLayers, LoraSettings, LoraTarget, MindKind, MindSettings, ModelSettings, ModelType,
-    Objective, ParentSelection, PerceptionKind, Quantisation, RewardSettings, RunConfig, RunSettings,
+    EnergySettings, EvolutionSettings, FitnessSettings, HabitatSettings, LearningSettings, LoraSettings, MindSettings,
+    ModelSettings, RewardSettings, RunConfig, RunSettings,
 };
 pub use spec::{Applies, Range, Spec, find_spec, specs};
 pub use template::{env_template, toml_template};

@@ -26,11 +26,11 @@ pub struct Score {
     /// Mean fitness of the agents.
     pub fitness: f64,
     /// Pieces of food delivered, by all agents together.
-    pub delivered: u32,
+    pub delivered: u64,
     /// Agents that died.
-    pub deaths: u32,
+    pub deaths: u64,
     /// Decisions that `rules` made because the mind did not answer.
-    pub fallback_turns: u32,
+    pub fallback_turns: u64,
 }
 
 /// One map, and what each mind reached on it.
@@ -47,10 +47,31 @@ pub struct MapScores {
 }
 
 impl MapScores {
-    /// Fitness of the mind, divided by that of `rules`.
-    pub fn ratio(&self) -> f64 {
-        self.mind.fitness / self.rules.fitness
+    /// Fitness of the mind, divided by that of `rules`; `None` where `rules` has none.
+    pub fn ratio(&self) -> Option<f64> {
+        (self.rules.fitness != 0.0).then(|| self.mind.fitness / self.rules.fitness)
     }
+}
+
+/// Means over maps, with their 95 % confidence intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Summary {
+    /// Fitness of the mind.
+    pub mind: Estimate,
+    /// Fitness of `rules`.
+    pub rules: Estimate,
+    /// Fitness of `random`.
+    pub random: Estimate,
+    /// The mind less `rules`, map by map.
+    pub difference_to_rules: Estimate,
+    /// The mind less `random`, map by map.
+    pub difference_to_random: Estimate,
+    /// The mind divided by `rules`, map by map, where `rules` is not 0.
+    pub ratio_to_rules: Estimate,
+    /// The fewest pieces that the mind delivered on a map.
+    pub fewest_delivered: u64,
+    /// Decisions that `rules` made because the mind did not answer.
+    pub fallback_turns: u64,
 }
 
 /// A mind's scores on all maps.
@@ -67,9 +88,21 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// The mean over maps of whatever `value` takes from each.
-    pub fn mean(&self, value: impl Fn(&MapScores) -> f64) -> Estimate {
-        Estimate::of(&self.maps.iter().map(value).collect::<Vec<_>>())
+    /// The means over all maps.
+    pub fn summary(&self) -> Summary {
+        let mean = |value: fn(&MapScores) -> Option<f64>| {
+            Estimate::of(&self.maps.iter().filter_map(value).collect::<Vec<_>>())
+        };
+        Summary {
+            mind: mean(|map| Some(map.mind.fitness)),
+            rules: mean(|map| Some(map.rules.fitness)),
+            random: mean(|map| Some(map.random.fitness)),
+            difference_to_rules: mean(|map| Some(map.mind.fitness - map.rules.fitness)),
+            difference_to_random: mean(|map| Some(map.mind.fitness - map.random.fitness)),
+            ratio_to_rules: mean(MapScores::ratio),
+            fewest_delivered: self.maps.iter().map(|map| map.mind.delivered).min().unwrap_or_default(),
+            fallback_turns: self.maps.iter().map(|map| map.mind.fallback_turns).sum(),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub struct PromptError {
 
 /// The energy that a prompt tells: rounded to the grammar's step, halves up.
 pub const fn rounded_energy(energy: u16) -> u16 {
-    (energy + ENERGY_STEP / 2) / ENERGY_STEP * ENERGY_STEP
+    energy.saturating_add(ENERGY_STEP / 2) / ENERGY_STEP * ENERGY_STEP
 }
 
 /// The prompt for an observation: `At (5,3), E80, has food. See: home↑ wall← Action:`.

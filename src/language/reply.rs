@@ -33,19 +33,35 @@ fn all_phrases() -> String {
 
 /// The action that a reply names: `move north`, `Move North.`, `go north`, `north`, `pick up food`, `move_north`.
 ///
-/// Only the first clause counts, up to a full stop, comma, line break or "then"; what a model goes on to say is passed over.
+/// The first clause that names or denies an action counts, up to a full stop, comma, line break or "then"; what a model
+/// says before it ("Okay.") and after it is passed over. A "right" that opens a longer reply is no direction.
 ///
 /// # Errors
 /// Nothing said, no action named, two named at once, or one denied.
 pub fn parse_reply(reply: &str) -> Result<Action, ReplyError> {
-    let said = || reply.trim().chars().take(80).collect::<String>();
-    let clause = first_clause(reply).ok_or(ReplyError::Empty)?;
+    let all = clauses(reply);
+    if all.is_empty() {
+        return Err(ReplyError::Empty);
+    }
+    let mut read: Vec<_> = all.iter().map(|clause| (clause, read_clause(clause, reply))).collect();
+    read.retain(|(_, read)| !matches!(read, Err(ReplyError::Unknown(_))));
+    let skipped = usize::from(read.len() > 1 && read[0].0 == "right");
+    read.into_iter().nth(skipped).map_or_else(|| Err(ReplyError::Unknown(shortened(reply))), |(_, read)| read)
+}
+
+/// As much of a reply as an error message can hold.
+fn shortened(reply: &str) -> String {
+    reply.trim().chars().take(80).collect()
+}
+
+/// The action that one clause names.
+fn read_clause(clause: &str, reply: &str) -> Result<Action, ReplyError> {
     let words: Vec<&str> = clause.split(' ').collect();
     let mut found = None;
     let mut at = 0;
     while at < words.len() {
         if NEGATIONS.contains(&words[at]) {
-            return Err(ReplyError::Negated(said()));
+            return Err(ReplyError::Negated(shortened(reply)));
         }
         let Some((action, length)) = longest_match(&words[at..]) else {
             at += 1;
@@ -55,23 +71,23 @@ pub fn parse_reply(reply: &str) -> Result<Action, ReplyError> {
         match found {
             None => found = Some(action),
             Some(first) if first != action => {
-                return Err(ReplyError::Ambiguous { reply: said(), first, second: action });
+                return Err(ReplyError::Ambiguous { reply: shortened(reply), first, second: action });
             }
             Some(_) => {}
         }
     }
-    found.ok_or_else(|| ReplyError::Unknown(said()))
+    found.ok_or_else(|| ReplyError::Unknown(shortened(reply)))
 }
 
-/// The first clause that has words, in lower case, words divided by single spaces.
-fn first_clause(reply: &str) -> Option<String> {
+/// The clauses that have words, in lower case, words divided by single spaces.
+fn clauses(reply: &str) -> Vec<String> {
     let lower = reply.to_lowercase().replace(" then ", ".");
     let clean = |c: char| c.is_alphanumeric() || "↑↓→←'".contains(c);
-    lower.split(['.', ',', ';', '!', '?', '\n', ':']).find_map(|clause| {
+    let clauses = lower.split(['.', ',', ';', '!', '?', '\n', ':']).map(|clause| {
         let spaced: String = clause.chars().map(|c| if clean(c) { c } else { ' ' }).collect();
-        let words: Vec<_> = spaced.split_whitespace().filter(|word| *word != "action").collect();
-        (!words.is_empty()).then(|| words.join(" "))
-    })
+        spaced.split_whitespace().filter(|word| *word != "action").collect::<Vec<_>>().join(" ")
+    });
+    clauses.filter(|clause| !clause.is_empty()).collect()
 }
 
 /// The action named by the longest phrase that `words` begin with, and the number of its words.
@@ -121,6 +137,12 @@ mod tests {
             ("do nothing", Action::Wait),
             ("\"move north\"", Action::Move(North)),
             ("move north and keep going north", Action::Move(North)),
+            ("Sure, move north", Action::Move(North)),
+            ("Okay. Move north.", Action::Move(North)),
+            ("Answer: north", Action::Move(North)),
+            ("Right, move north", Action::Move(North)),
+            ("right", Action::Move(East)),
+            ("move north, not south", Action::Move(North)),
         ];
         for (reply, action) in cases {
             assert_eq!(parse_reply(reply), Ok(action), "{reply}");

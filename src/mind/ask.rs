@@ -11,10 +11,6 @@ use crate::{
     sim::{Agent, Clock, Finished, Habitat, Roster, Seen, Vitality},
 };
 
-/// Whether the minds read prompts. Scripted minds do not, and are spared them.
-#[derive(Resource, Debug, Clone, Copy)]
-pub struct MindReads(pub bool);
-
 /// The question that is open, and who waits for its answer.
 #[derive(Resource, Debug, Default)]
 pub struct Asked {
@@ -30,7 +26,6 @@ pub struct Asked {
 pub(super) fn ask_minds(
     habitats: Query<(&Habitat, &Clock, &Roster), Without<Finished>>,
     agents: Query<(&Agent, &Vitality, &Seen)>,
-    reads: Res<MindReads>,
     link: Res<WorkerLink>,
     mut state: ResMut<WorkerState>,
     mut asked: ResMut<Asked>,
@@ -51,7 +46,7 @@ pub(super) fn ask_minds(
                 habitat: habitat.id,
                 agent: agent.id,
                 observation: seen.0,
-                prompt: if reads.0 { write_prompt(&seen.0) } else { String::new() },
+                prompt: if link.reads_prompts() { write_prompt(&seen.0) } else { String::new() },
                 draws: habitat.streams.agent_key(StreamName::Act, agent.id),
                 moment: clock.moment(),
             });

@@ -69,6 +69,7 @@ impl WorkerState {
 /// The app's end of the link.
 #[derive(Resource, Debug)]
 pub struct WorkerLink {
+    reads: bool,
     requests: Option<Sender<Request>>,
     replies: Receiver<Reply>,
     thread: Option<JoinHandle<()>>,
@@ -84,7 +85,19 @@ impl WorkerLink {
         let (outbox, replies) = bounded(CAPACITY);
         let thread = std::thread::Builder::new().name("evolora-worker".to_owned());
         let thread = thread.spawn(move || work(inbox, outbox))?;
-        Ok(Self { requests: Some(requests), replies, thread: Some(thread) })
+        Ok(Self { reads: true, requests: Some(requests), replies, thread: Some(thread) })
+    }
+
+    /// The same link to minds that do not read prompts, and are spared them.
+    #[must_use]
+    pub const fn without_prompts(mut self) -> Self {
+        self.reads = false;
+        self
+    }
+
+    /// Whether the minds read prompts.
+    pub const fn reads_prompts(&self) -> bool {
+        self.reads
     }
 
     /// Sends a request; waits while the channel is full.
@@ -125,7 +138,8 @@ impl Drop for WorkerLink {
         let begun = Instant::now();
         while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < FAREWELL {
             // The worker may wait for room to answer: make some.
-            let _ = self.replies.recv_timeout(Duration::from_millis(1));
+            while self.replies.try_recv().is_ok() {}
+            std::thread::sleep(Duration::from_millis(1));
         }
         if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
             let _ = thread.join();

@@ -16,13 +16,13 @@ use bevy::{
     prelude::*,
 };
 
-pub use ask::{Asked, MindReads};
+pub use ask::Asked;
 pub use link::{LinkDown, WorkerLink, WorkerState};
 pub use receive::{give_minds_up, wait_for_thoughts};
-pub use resolve::{Fallback, GenerationEnded, Inbox, TurnEnded, sum_up};
+pub use resolve::{Fallback, GenerationEnded, Inbox, sum_up};
 pub use scripted::{ScriptedMind, spawn_scripted_worker};
 
-use crate::{config::MindKind, sim};
+use crate::sim;
 
 /// The first half of a turn: agents look around and their minds are asked.
 #[derive(ScheduleLabel, Debug, Clone, PartialEq, Eq, Hash)]
@@ -56,20 +56,15 @@ pub enum ResolveSystems {
     Record,
 }
 
-/// Adds the two schedules of a turn to an app.
-#[derive(Debug)]
-pub struct MindPlugin {
-    /// What kind of mind is at the other end of the link.
-    pub kind: MindKind,
-}
+/// Adds the two schedules of a turn to an app, which must have a [`WorkerLink`].
+#[derive(Debug, Default)]
+pub struct MindPlugin;
 
 impl Plugin for MindPlugin {
     fn build(&self, app: &mut App) {
-        app.insert_resource(MindReads(self.kind == MindKind::Llm))
-            .init_resource::<Asked>()
+        app.init_resource::<Asked>()
             .init_resource::<Inbox>()
             .init_resource::<WorkerState>()
-            .add_message::<TurnEnded>()
             .add_message::<GenerationEnded>()
             .init_schedule(Ask)
             .init_schedule(Resolve)
@@ -93,9 +88,7 @@ impl Plugin for MindPlugin {
             .add_systems(Resolve, sim::act_agents.in_set(ResolveSystems::Act))
             .add_systems(
                 Resolve,
-                (sim::tire_agents, sim::regrow_food, sim::advance_clock, resolve::tell_turns)
-                    .chain()
-                    .in_set(ResolveSystems::Upkeep),
+                (sim::tire_agents, sim::regrow_food, sim::advance_clock).chain().in_set(ResolveSystems::Upkeep),
             )
             .add_systems(Resolve, resolve::end_generations.in_set(ResolveSystems::Evolve));
     }

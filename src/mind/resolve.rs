@@ -12,7 +12,7 @@ use super::{
 use crate::{
     genetics::fitness,
     language::parse_reply,
-    protocol::{Action, AgentId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
+    protocol::{AgentId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
     sim::{Agent, Choice, Clock, Finished, Habitat, HabitatConfig, Ledger, Life, Roster, Vitality, repopulate},
 };
 
@@ -24,20 +24,9 @@ pub struct Inbox(pub Option<Reply>);
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fallback {
     /// Turns, counted per agent.
-    pub turns: u32,
+    pub turns: u64,
     /// Replies that named no action, for which the agent waited.
-    pub unreadable: u32,
-}
-
-/// A habitat has lived through a turn.
-#[derive(Message, Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TurnEnded {
-    /// The habitat's entity.
-    pub entity: Entity,
-    /// The habitat.
-    pub habitat: HabitatId,
-    /// Its clock, after the turn.
-    pub clock: Clock,
+    pub unreadable: u64,
 }
 
 /// A generation has ended, and nobody has been replaced yet.
@@ -69,17 +58,23 @@ pub(super) fn receive_thoughts(
             state.note(LinkDown(reason));
             None
         }
-        _ => None,
+        Some(Reply::Thought(_)) => {
+            state.note(LinkDown(
+                "The minds answered another question than was asked; agents go on with `rules`.".to_owned(),
+            ));
+            None
+        }
+        Some(Reply::Failed { .. }) | None => None,
     };
-    let stood_in = u32::from(thoughts.is_none());
+    let stood_in = u64::from(thoughts.is_none());
     let thoughts =
         thoughts.unwrap_or_else(|| asked.thinkers.iter().map(|thinker| think(ScriptedMind::Rules, thinker)).collect());
     let mut troubles: BTreeMap<HabitatId, Fallback> = BTreeMap::new();
     for (entity, thought) in asked.waiting.drain(..).zip(thoughts) {
         let action = thought.action.map_or_else(|| parse_reply(&thought.text), Ok);
-        let unreadable = u32::from(action.is_err());
+        let unreadable = u64::from(action.is_err());
         if let Ok(mut choice) = choices.get_mut(entity) {
-            choice.0 = Some(action.unwrap_or(Action::Wait));
+            *choice = action.map_or(Choice::Unreadable, Choice::Act);
         }
         if stood_in + unreadable > 0 {
             let trouble = troubles.entry(thought.habitat).or_default();
@@ -105,22 +100,13 @@ fn fits(thoughts: &Thoughts, asked: &Asked) -> bool {
         && thoughts.thoughts.iter().zip(asked.thinkers.iter()).all(same)
 }
 
-/// Tells whoever keeps records that a turn is over.
-pub(super) fn tell_turns(
-    habitats: Query<(Entity, &Habitat, &Clock), Without<Finished>>,
-    mut ended: MessageWriter<TurnEnded>,
-) {
-    let turns =
-        habitats.iter().map(|(entity, habitat, clock)| TurnEnded { entity, habitat: habitat.id, clock: *clock });
-    ended.write_batch(turns);
-}
+/// What of a habitat tells whether its generation is over.
+type LivingHabitat = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
 
 /// Ends the generations whose turns are over or whose agents are all dead, and begins the next ones.
-pub(super) fn end_generations(world: &mut World) {
+pub(super) fn end_generations(world: &mut World, living: &mut QueryState<LivingHabitat, Without<Finished>>) {
     let mut over: Vec<(HabitatId, Entity, bool)> = Vec::new();
-    type Living = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
-    let mut habitats = world.query_filtered::<Living, Without<Finished>>();
-    for (entity, habitat, config, clock, roster) in habitats.iter(world) {
+    for (entity, habitat, config, clock, roster) in living.iter(world) {
         let lives = |agent: &Entity| world.get::<Vitality>(*agent).is_some_and(|vitality| vitality.is_alive());
         if clock.turn >= config.run.turns || !roster.iter().any(lives) {
             over.push((habitat.id, entity, clock.generation + 1 >= config.run.generations));

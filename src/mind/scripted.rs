@@ -25,7 +25,7 @@ pub enum ScriptedMind {
 /// # Errors
 /// The system has no thread to give.
 pub fn spawn_scripted_worker(mind: ScriptedMind) -> std::io::Result<WorkerLink> {
-    WorkerLink::spawn(move |requests, replies| serve(mind, &requests, &replies))
+    WorkerLink::spawn(move |requests, replies| serve(mind, &requests, &replies)).map(WorkerLink::without_prompts)
 }
 
 fn serve(mind: ScriptedMind, requests: &Receiver<Request>, replies: &Sender<Reply>) {

@@ -5,17 +5,17 @@
 //!
 //! This room does *not* know the habitat, the channel to the worker, or any prompt.
 
-use rand::{Rng, seq::IndexedRandom};
+use rand::{Rng, RngExt, seq::IndexedRandom};
 
 use crate::protocol::{Action, Bearing, Direction, Observation, Thing};
 
-/// Energy, as a prompt tells it, at or below which `rules` eats in place of carrying food home.
+/// Energy, as a prompt tells it, at or below which `rules` eats in place of carrying food home. Part of the mind, not
+/// of the world: the mind knows no settings.
 const LOW_ENERGY: u16 = 20;
 
 /// Draws one of the eight actions, each with probability 1/8, whatever the state.
 pub fn random(draws: &mut impl Rng) -> Action {
-    // A power of two: three bits are exactly uniform.
-    Action::ALL[(draws.next_u32() >> 29) as usize]
+    Action::ALL[draws.random_range(0..Action::COUNT)]
 }
 
 /// The rule-based agent: food when hands are empty, home when they are full, eat when low, explore otherwise.

@@ -68,6 +68,8 @@ pub enum Outcome {
     Waited,
     /// Tried what the state does not allow.
     Invalid,
+    /// Said what names no action, and so did nothing.
+    Unreadable,
 }
 
 #[cfg(test)]

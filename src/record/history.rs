@@ -30,21 +30,21 @@ pub struct GenerationRow {
     /// Mean sum of rewards.
     pub mean_reward: f64,
     /// Pieces of food taken up, by all agents together.
-    pub collected: u32,
+    pub collected: u64,
     /// Pieces of food delivered.
-    pub delivered: u32,
+    pub delivered: u64,
     /// Pieces of food eaten.
-    pub eaten: u32,
+    pub eaten: u64,
     /// Agents that died.
-    pub deaths: u32,
+    pub deaths: u64,
     /// Acts that the state did not allow.
-    pub invalid: u32,
+    pub invalid: u64,
     /// Steps into walls and edges.
-    pub bumps: u32,
+    pub bumps: u64,
     /// Decisions that `rules` made because the mind did not answer; 0, or it is no result of that mind.
-    pub fallback_turns: u32,
+    pub fallback_turns: u64,
     /// Replies in which no action could be read.
-    pub unreadable_replies: u32,
+    pub unreadable_replies: u64,
 }
 
 impl From<&GenerationEnded> for GenerationRow {

@@ -53,7 +53,15 @@ impl Default for Seen {
 
 /// What the agent's mind has chosen for the present turn. Taken when the agent acts.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Choice(pub Option<Action>);
+pub enum Choice {
+    /// None yet.
+    #[default]
+    None,
+    /// This action.
+    Act(Action),
+    /// The mind said something that names no action: the agent waits, and it costs.
+    Unreadable,
+}
 
 /// What the agent did last and what it got for it; `None` before the first turn and for the dead.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Default)]

@@ -53,23 +53,23 @@ pub struct Roster(pub Vec<Entity>);
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ledger {
     /// Pieces that lay on the new map.
-    pub placed: u32,
+    pub placed: u64,
     /// Pieces that grew back.
-    pub regrown: u32,
+    pub regrown: u64,
     /// Pieces taken up.
-    pub picked_up: u32,
+    pub picked_up: u64,
     /// Pieces laid down at home.
-    pub delivered: u32,
+    pub delivered: u64,
     /// Pieces eaten where they lay.
-    pub eaten_off_ground: u32,
+    pub eaten_off_ground: u64,
     /// Pieces eaten out of the hand.
-    pub eaten_from_hand: u32,
+    pub eaten_from_hand: u64,
     /// Pieces that a dying agent still carried; they are gone.
-    pub lost: u32,
+    pub lost: u64,
     /// Agents that died.
-    pub deaths: u32,
+    pub deaths: u64,
     /// Acts that the state did not allow.
-    pub invalid: u32,
+    pub invalid: u64,
     /// Steps into walls and edges.
-    pub bumps: u32,
+    pub bumps: u64,
 }

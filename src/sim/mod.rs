@@ -33,7 +33,7 @@ pub use regrowth::{Regrowth, regrow_food};
 pub use reward::reward_of;
 pub use spawn::{despawn_habitat, repopulate, spawn_habitat};
 pub use things::{Fixture, Food, GridPos, Home, InHabitat, Wall};
-pub use turn::{ActionTaken, act_agents, advance_clock, tire_agents};
+pub use turn::{act_agents, advance_clock, tire_agents};
 
 /// Keeps every habitat's [`Ground`] true to the things in it.
 #[derive(Debug, Default)]
@@ -42,6 +42,5 @@ pub struct SimPlugin;
 impl Plugin for SimPlugin {
     fn build(&self, app: &mut App) {
         things::register_things(app);
-        app.add_message::<ActionTaken>();
     }
 }

@@ -61,9 +61,7 @@ pub fn regrow_food(mut habitats: Query<Soil, Without<Finished>>, mut commands: C
 /// A free cell other than `from`, each as likely as the next, or `None` where there is none.
 fn draw_free_cell(ground: &Ground, from: Cell, draws: &mut impl rand::Rng) -> Option<Cell> {
     let cells = usize::from(ground.size()).pow(2);
-    let is_free = |cell: &Cell| {
-        *cell != from && [Thing::Wall, Thing::Home, Thing::Food].into_iter().all(|thing| !ground.has(thing, *cell))
-    };
+    let is_free = |cell: &Cell| *cell != from && ground.is_bare(*cell);
     let mut draw = |n: usize| draws.random_range(0..n);
     for _ in 0..BLIND_DRAWS {
         let cell = Cell::from_index(draw(cells), ground.size());

@@ -14,6 +14,7 @@ pub const fn reward_of(outcome: Outcome, table: &RewardSettings) -> f64 {
             Outcome::AteSated => table.eat_sated,
             Outcome::Waited => table.wait,
             Outcome::Invalid => table.invalid,
+            Outcome::Unreadable => table.unreadable,
         }
 }
 
@@ -33,6 +34,7 @@ mod tests {
             (Outcome::AteSated, -1.05),
             (Outcome::Waited, -0.25),
             (Outcome::Invalid, -0.55),
+            (Outcome::Unreadable, -0.55),
         ];
         for (outcome, reward) in cases {
             assert!((reward_of(outcome, &table) - reward).abs() < 1e-12, "{outcome:?}");

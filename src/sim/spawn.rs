@@ -85,7 +85,7 @@ fn populate(world: &mut World, habitat: Entity) {
     entity.insert((
         Roster(roster),
         Regrowth::default(),
-        Ledger { placed: plan.food.len() as u32, ..Ledger::default() },
+        Ledger { placed: plan.food.len() as u64, ..Ledger::default() },
     ));
     if let Some(mut ground) = entity.get_mut::<Ground>() {
         cells.into_iter().for_each(|cell| ground.enter(cell));

@@ -12,26 +12,12 @@ use super::{
     reward::reward_of,
     things::{GridPos, InHabitat},
 };
-use crate::protocol::{AgentId, Cell, HabitatId, Outcome, StreamName};
-
-/// An agent has acted.
-#[derive(Message, Debug, Clone, Copy, PartialEq)]
-pub struct ActionTaken {
-    /// The habitat.
-    pub habitat: HabitatId,
-    /// The agent.
-    pub agent: AgentId,
-    /// Where it stood before.
-    pub from: Cell,
-    /// What it did and what came of it.
-    pub deed: Deed,
-}
+use crate::protocol::{Action, Cell, Outcome, StreamName};
 
 /// What of an agent's body an act can change.
 #[derive(QueryData)]
 #[query_data(mutable)]
 pub struct Body {
-    agent: &'static Agent,
     place: &'static mut GridPos,
     energy: &'static mut Energy,
     load: &'static mut Load,
@@ -56,25 +42,14 @@ pub struct Stage {
 
 /// Carries out every choice, in an order that is drawn anew each turn: so whoever reaches for the same piece of food
 /// has the same chance at it, and the same seed gives it to the same agent.
-pub fn act_agents(
-    mut habitats: Query<Stage, Without<Finished>>,
-    mut bodies: Query<Body>,
-    mut taken_actions: MessageWriter<ActionTaken>,
-    mut commands: Commands,
-) {
+pub fn act_agents(mut habitats: Query<Stage, Without<Finished>>, mut bodies: Query<Body>, mut commands: Commands) {
     let mut taken = Vec::new();
     for mut stage in &mut habitats {
         let mut order = stage.roster.0.clone();
         order.shuffle(&mut stage.habitat.streams.key(StreamName::Order).at(stage.clock.moment()));
         for entity in order {
             let Ok(mut body) = bodies.get_mut(entity) else { continue };
-            let from = body.place.0;
-            let deed = act(&mut stage, &mut body, &mut taken);
-            body.last.0 = deed;
-            if let Some(deed) = deed {
-                let (habitat, agent) = (stage.habitat.id, body.agent.id);
-                taken_actions.write(ActionTaken { habitat, agent, from, deed });
-            }
+            body.last.0 = act(&mut stage, &mut body, &mut taken);
         }
         for (food, cell) in taken.drain(..) {
             stage.regrowth.waiting.push_back((stage.clock.turn, cell));
@@ -85,7 +60,14 @@ pub fn act_agents(
 
 /// Carries out one agent's choice and rewards it; the dead have none.
 fn act(stage: &mut StageItem, body: &mut BodyItem, taken: &mut Vec<(Entity, Cell)>) -> Option<Deed> {
-    let action = body.choice.0.take().filter(|_| body.vitality.is_alive())?;
+    if !body.vitality.is_alive() {
+        return None;
+    }
+    let (action, is_readable) = match std::mem::take(&mut *body.choice) {
+        Choice::None => return None,
+        Choice::Act(action) => (action, true),
+        Choice::Unreadable => (Action::Wait, false),
+    };
     let mut acting = Acting {
         config: stage.config,
         ground: &mut stage.ground,
@@ -97,7 +79,7 @@ fn act(stage: &mut StageItem, body: &mut BodyItem, taken: &mut Vec<(Entity, Cell
         life: &mut body.life.0,
         nearer: 0.0,
     };
-    let outcome = perform(action, &mut acting);
+    let outcome = if is_readable { perform(action, &mut acting) } else { Outcome::Unreadable };
     let table = &stage.config.reward;
     let (reward, shaping) = (reward_of(outcome, table), acting.nearer * table.shaping);
     acting.life.total_reward += reward;
@@ -126,7 +108,7 @@ pub fn tire_agents(
             *vitality = Vitality::Dead;
             ground.leave(place.0);
             ledger.deaths += 1;
-            ledger.lost += u32::from(load.0.take().is_some());
+            ledger.lost += u64::from(load.0.take().is_some());
         }
     }
 }

@@ -24,7 +24,7 @@ pub struct GenerationsModel {
 pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
     ui.heading("This generation");
     let count = model.living.len().max(1) as f64;
-    let total = |value: fn(&GenerationRow) -> u32| model.living.iter().map(value).sum::<u32>().to_string();
+    let total = |value: fn(&GenerationRow) -> u64| model.living.iter().map(value).sum::<u64>().to_string();
     let mean = model.living.iter().map(|row| row.mean_fitness).sum::<f64>() / count;
     let best = model.living.iter().map(|row| row.best_fitness).fold(f64::NAN, f64::max);
     Grid::new("living").num_columns(2).min_col_width(120.0).show(ui, |ui| {
@@ -44,12 +44,16 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
     }
     ScrollArea::vertical().auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| {
         Grid::new("rows").num_columns(4).striped(true).min_col_width(56.0).show(ui, |ui| {
-            for title in ["", "mean", "best", "delivered"] {
+            // Which habitat, where there are several.
+            let several = model.living.len() > 1;
+            for title in [if several { "habitat · no." } else { "" }, "mean", "best", "delivered"] {
                 number(ui, title, palette::TEXT_WEAK);
             }
             ui.end_row();
             for row in &model.rows {
-                number(ui, &(row.generation + 1).to_string(), palette::TEXT_WEAK);
+                let place = row.generation + 1;
+                let place = if several { format!("{} · {place}", row.habitat) } else { place.to_string() };
+                number(ui, &place, palette::TEXT_WEAK);
                 number(ui, &format!("{:.1}", row.mean_fitness), palette::TEXT);
                 number(ui, &format!("{:.1}", row.best_fitness), palette::TEXT);
                 number(ui, &row.delivered.to_string(), palette::TEXT);

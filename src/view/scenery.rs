@@ -1,6 +1,11 @@
 //! Ground, home, walls and food.
 
-use bevy::prelude::*;
+use bevy::{
+    asset::RenderAssetUsages,
+    image::ImageSampler,
+    prelude::*,
+    render::render_resource::{Extent3d, TextureDimension, TextureFormat},
+};
 
 use super::{Corner, color, corner, in_order};
 use crate::{
@@ -8,10 +13,12 @@ use crate::{
     sim::{Food, GridPos, Ground, Habitat, Home, InHabitat, Wall},
 };
 
+/// Width of the rim around a habitat, both sides together, in cells.
+const RIM: f32 = 0.3;
+
 /// Shapes and colours that many things share, made once.
 #[derive(Resource)]
 pub(super) struct Shapes {
-    pub cell: Handle<Mesh>,
     pub block: Handle<Mesh>,
     pub disc: Handle<Mesh>,
     colors: Vec<(Rgb, Handle<ColorMaterial>)>,
@@ -20,12 +27,7 @@ pub(super) struct Shapes {
 impl FromWorld for Shapes {
     fn from_world(world: &mut World) -> Self {
         let mut meshes = world.resource_mut::<Assets<Mesh>>();
-        Self {
-            cell: meshes.add(Rectangle::new(1.0, 1.0)),
-            block: meshes.add(Rectangle::new(0.94, 0.94)),
-            disc: meshes.add(Circle::new(0.5)),
-            colors: Vec::new(),
-        }
+        Self { block: meshes.add(Rectangle::new(0.94, 0.94)), disc: meshes.add(Circle::new(0.5)), colors: Vec::new() }
     }
 }
 
@@ -41,14 +43,12 @@ impl Shapes {
     }
 }
 
-/// Lays out new habitats and their ground.
+/// Lays out new habitats and their ground: a picture of one pixel a cell, drawn large.
 pub(super) fn dress_grounds(
     mut commands: Commands,
     new: Query<(Entity, &Ground), (With<Habitat>, Without<Corner>)>,
     all: Query<(Entity, &Habitat)>,
-    mut shapes: ResMut<Shapes>,
-    mut materials: ResMut<Assets<ColorMaterial>>,
-    mut meshes: ResMut<Assets<Mesh>>,
+    mut images: ResMut<Assets<Image>>,
 ) {
     if new.is_empty() {
         return;
@@ -58,37 +58,33 @@ pub(super) fn dress_grounds(
         let index = order.iter().position(|other| *other == entity).unwrap_or_default();
         let size = ground.size();
         let at = corner(index, order.len(), size);
-        let middle = Vec3::new(f32::from(size) / 2.0, f32::from(size) / 2.0, 0.0);
-        let mat = meshes.add(Rectangle::new(f32::from(size) + 0.3, f32::from(size) + 0.3));
-        let rim = (Mesh2d(mat), shapes.paint(palette::INSET, &mut materials), Transform::from_translation(middle));
-        let full = (
-            Mesh2d(shapes.cell.clone()),
-            shapes.paint(palette::GROUND, &mut materials),
-            Transform::from_translation(middle.with_z(0.1)).with_scale(Vec3::new(
-                f32::from(size),
-                f32::from(size),
-                1.0,
-            )),
-        );
-        let alternate = shapes.paint(palette::GROUND_ALTERNATE, &mut materials);
-        let cells = (0..size).flat_map(|y| (0..size).map(move |x| (x, y))).filter(|(x, y)| (x + y) % 2 == 0);
-        let checks: Vec<_> = cells
-            .map(|(x, y)| {
-                let place = Vec3::new(f32::from(x) + 0.5, f32::from(y) + 0.5, 0.2);
-                (Mesh2d(shapes.cell.clone()), alternate.clone(), Transform::from_translation(place))
-            })
-            .collect();
+        let length = f32::from(size);
+        let middle = Vec2::splat(length / 2.0);
+        let square = |side: f32| Some(Vec2::splat(side));
+        let rim = Sprite { color: color(palette::INSET), custom_size: square(length + RIM), ..default() };
+        let floor = Sprite { image: images.add(checkered(size)), custom_size: square(length), ..default() };
         commands
             .entity(entity)
             .insert((Corner(at), Transform::from_translation(at.extend(0.0)), Visibility::default()))
             .with_children(|parts| {
-                parts.spawn(rim);
-                parts.spawn(full);
-                for check in checks {
-                    parts.spawn(check);
-                }
+                parts.spawn((rim, Transform::from_translation(middle.extend(0.0))));
+                parts.spawn((floor, Transform::from_translation(middle.extend(0.1))));
             });
     }
+}
+
+/// A checkerboard of the ground's two colours, one pixel a cell.
+fn checkered(size: u16) -> Image {
+    let cells = (0..size).flat_map(|y| (0..size).map(move |x| (x, y)));
+    let pixels = cells.flat_map(|(x, y)| {
+        let [r, g, b] = if (x + y) % 2 == 0 { palette::GROUND_ALTERNATE } else { palette::GROUND };
+        [r, g, b, u8::MAX]
+    });
+    let extent = Extent3d { width: u32::from(size), height: u32::from(size), depth_or_array_layers: 1 };
+    let format = TextureFormat::Rgba8UnormSrgb;
+    let mut image = Image::new(extent, TextureDimension::D2, pixels.collect(), format, RenderAssetUsages::RENDER_WORLD);
+    image.sampler = ImageSampler::nearest();
+    image
 }
 
 /// What a thing is drawn with.

@@ -5,7 +5,7 @@ use super::Acting;
 use crate::protocol::{Outcome, Thing};
 
 pub(super) fn act(acting: &mut Acting) -> Outcome {
-    if acting.load.is_none() || !acting.ground.has(Thing::Home, *acting.cell) {
+    if *acting.load != Some(Thing::Food) || !acting.ground.has(Thing::Home, *acting.cell) {
         return Outcome::Invalid;
     }
     *acting.load = None;

@@ -84,9 +84,9 @@ mod tests {
             for (x, mark) in row.chars().enumerate() {
                 let cell = Cell::new(x as u16, y as u16);
                 match mark {
-                    '#' => ground.place(Wall, cell, Entity::PLACEHOLDER),
-                    'f' => ground.place(Food, cell, Entity::PLACEHOLDER),
-                    'H' => ground.place(Home, cell, Entity::PLACEHOLDER),
+                    '#' => assert!(ground.place(Wall, cell, Entity::PLACEHOLDER)),
+                    'f' => assert!(ground.place(Food, cell, Entity::PLACEHOLDER)),
+                    'H' => assert!(ground.place(Home, cell, Entity::PLACEHOLDER)),
                     'a' => ground.enter(cell),
                     _ => {}
                 }

@@ -8,7 +8,7 @@ use crate::{
 /// Points straight to food within `radius` (steps along both axes together) that is in view, and to home from anywhere.
 pub(super) fn sense(ground: &Ground, radius: u16, cell: Cell, observation: &mut Observation) {
     let distance = |to: &Cell| to.x.abs_diff(cell.x) + to.y.abs_diff(cell.y);
-    let home = ground.all(Thing::Home).map(|(home, _)| home).min_by_key(|home| (distance(home), *home));
+    let home = ground.home().iter().copied().min_by_key(|home| (distance(home), *home));
     observation.see(Thing::Home, home.map_or(Bearing::NONE, |home| straight(cell, home)));
     let in_view = |to: &Cell| ground.has(Thing::Food, *to) && is_visible(ground, cell, *to);
     let food = (0..=radius).find_map(|r| ring(cell, r, ground.size()).find(in_view));

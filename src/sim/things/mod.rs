@@ -41,11 +41,19 @@ fn register<F: Fixture>(app: &mut App) {
     app.add_observer(note_placed::<F>).add_observer(note_taken::<F>);
 }
 
-fn note_placed<F: Fixture>(added: On<Add, F>, places: Query<(&GridPos, &InHabitat)>, mut grounds: Query<&mut Ground>) {
+/// A second thing of a kind in a cell is taken away again.
+fn note_placed<F: Fixture>(
+    added: On<Add, F>,
+    places: Query<(&GridPos, &InHabitat)>,
+    mut grounds: Query<&mut Ground>,
+    mut commands: Commands,
+) {
     if let Ok((place, habitat)) = places.get(added.entity)
         && let Ok(mut ground) = grounds.get_mut(habitat.0)
     {
-        ground.place(F::THING, place.0, added.entity);
+        if !ground.place(F::THING, place.0, added.entity) {
+            commands.entity(added.entity).despawn();
+        }
     }
 }
 
