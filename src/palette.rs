@@ -49,7 +49,7 @@ pub const AGENTS: [Rgb; 8] = [
     [76, 140, 214],
     [232, 122, 66],
     [220, 150, 190],
-    [205, 200, 192],
+    [170, 130, 214],
 ];
 
 /// The colour of the agent with this number.

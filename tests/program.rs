@@ -198,6 +198,15 @@ fn config_shows_values_and_their_origins() {
 }
 
 #[test]
+fn habitats_that_would_not_fit_into_memory_are_refused_before_they_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = run(folder.path(), "headless --habitats 10000 --size 1024");
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(complaint.contains("The habitats need about") && complaint.contains("turn habitat.size"), "{complaint}");
+}
+
+#[test]
 fn what_is_wrong_is_said_in_a_sentence_and_nothing_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let output = run(folder.path(), "headless --agents 0 --out run");

@@ -160,6 +160,18 @@ fn words_lists_and_switches_are_read() {
     assert!(!config.learning.enabled);
 }
 
+/// A plain name may be another program's, with a value that is none for us.
+#[test]
+fn a_prefixed_name_takes_the_place_of_a_plain_one() {
+    let config = Sources::new().env("DEVICE", "/dev/sda").env("EVOLORA_DEVICE", "cpu").load().config;
+    assert_eq!(config.model.device, evolora::config::Device::Cpu);
+}
+
+#[test]
+fn a_byte_order_mark_is_passed_over() {
+    assert_eq!(Sources::new().dotenv("\u{feff}AGENTS=3").load().config.habitat.agents, 3);
+}
+
 #[test]
 fn foreign_names_are_passed_over_where_they_belong() {
     let config =
@@ -225,7 +237,7 @@ bad_input! {
         => "evolora.toml", "no setting `habitat.agnets`", "did you mean `habitat.agents`?";
     unknown_section_in_toml: Sources::new().toml("[habitats]\nagents = 3")
         => "evolora.toml", "no setting `habitats.agents`", "`habitat.agents`";
-    unknown_top_level_key: Sources::new().toml("agents = 3") => "evolora.toml", "no setting `agents`", "AGENTS";
+    unknown_top_level_key: Sources::new().toml("agents = 3") => "evolora.toml", "no setting `agents`", "did you mean `habitat.agents`?";
     unknown_name_in_dotenv: Sources::new().dotenv("LORA_RNAK=8") => ".env", "`LORA_RNAK`", "did you mean `LORA_RANK`?";
     unknown_prefixed_variable: Sources::new().env("EVOLORA_TRUNS", "8")
         => "environment variable EVOLORA_TRUNS", "`TRUNS`", "did you mean `TURNS`?";
@@ -234,9 +246,9 @@ bad_input! {
     word_for_number_in_toml: Sources::new().toml("[habitat]\nagents = \"many\"")
         => "evolora.toml", "`habitat.agents` is \"many\"", "a whole number from 1 to 100000";
     word_for_number_in_env: Sources::new().env("LEARNING_RATE", "fast")
-        => "environment variable LEARNING_RATE", "`LEARNING_RATE` is \"fast\"", "a number from 0 to 1", "learning.learning_rate";
+        => "environment variable LEARNING_RATE", "`LEARNING_RATE` is fast", "a number from 0 to 1", "learning.learning_rate";
     number_for_switch: Sources::new().toml("[learning]\nenabled = 2") => "`learning.enabled` is 2", "true or false";
-    word_for_switch_in_env: Sources::new().env("ENABLE_ONLINE_LEARNING", "maybe") => "\"maybe\"", "true or false";
+    word_for_switch_in_env: Sources::new().env("ENABLE_ONLINE_LEARNING", "maybe") => "`ENABLE_ONLINE_LEARNING` is maybe", "true or false";
     fraction_for_whole: Sources::new().set("habitat.agents=2.5") => "`habitat.agents` is 2.5", "a whole number";
     number_for_text: Sources::new().toml("[model]\npath = 3") => "`model.path` is 3", "text";
     table_for_value: Sources::new().toml("[run.turns]\nx = 1") => "`run.turns`", "a whole number from 1";
@@ -247,16 +259,23 @@ bad_input! {
     not_a_number: Sources::new().env("TEMPERATURE", "nan") => "TEMPERATURE", "out of range", "from 0 to 10";
     larger_than_any_number: Sources::new().flag("--seed", "run.seed", "99999999999999999999") => "flag --seed", "a whole number from 0";
     unknown_choice: Sources::new().flag("--mind", "mind.kind", "genius") => "flag --mind", "genius", "random, rules, llm";
-    unknown_word_in_list: Sources::new().env("LORA_TARGETS", "q,x") => "LORA_TARGETS", "\"x\"", "q, k, v, o, gate, up, down";
+    unknown_word_in_list: Sources::new().env("LORA_TARGETS", "q,x") => "`LORA_TARGETS` = q,x", "q, k, v, o, gate, up, down";
     word_twice_in_list: Sources::new().set("lora.targets=q,q") => "lora.targets", "out of range";
     neither_all_nor_number: Sources::new().env("LORA_LAYERS", "some") => "LORA_LAYERS", "all or a whole number from 1 to 1024";
     unknown_preset: Sources::new().preset("best") => "flag --preset", "no preset `best`", "default and original";
     preset_of_another_type: Sources::new().toml("preset = 3") => "evolora.toml", "no preset `3`";
     toml_syntax: Sources::new().toml("[run]\nturns = 5\nseed = = 3") => "evolora.toml cannot be read", "line 3";
-    dotenv_syntax: Sources::new().dotenv("AGENTS=\"3") => ".env cannot be read", "AGENTS";
-    home_too_large: Sources::new().toml("[habitat]\nsize = 8\nhome_size = 7") => "`habitat.home_size` = 7", "evolora.toml", "9 cells a side";
-    start_above_max: Sources::new().set("energy.max=50") => "`energy.start` = 100", "default", "energy.max = 50";
-    merge_turned_round: Sources::new().env("MERGE_MIN", "0.9") => "`evolution.merge_min` = 0.9", "environment variable MERGE_MIN", "0.8";
+    dotenv_syntax: Sources::new().dotenv("AGENTS=\"3") => ".env cannot be read", "line 1", "NAME=value";
+    home_too_large: Sources::new().toml("[habitat]\nsize = 8\nhome_size = 7") => "evolora.toml: `habitat.home_size` = 7", "`habitat.size` is 8";
+    start_above_max: Sources::new().set("energy.max=50")
+        => "flag --set: `energy.max` = 50", "`energy.start` is 100";
+    merge_turned_round: Sources::new().env("MERGE_MIN", "0.9") => "environment variable MERGE_MIN: `evolution.merge_min` = 0.9", "`evolution.merge_max` is 0.8";
+    name_of_the_environment_in_set: Sources::new().set("AGENTS=5") => "no setting `AGENTS`", "did you mean `habitat.agents`?";
+    preset_in_set: Sources::new().set("preset=original") => "no setting `preset`", "did you mean `--preset`?";
+    preset_in_a_section: Sources::new().toml("[run]\npreset = \"original\"") => "`run.preset`", "above the first section";
+    one_more_than_a_seed_can_be: Sources::new().flag("--seed", "run.seed", "9223372036854775808")
+        => "`run.seed` is 9223372036854775808", "9223372036854775807";
+    space_in_dotenv: Sources::new().dotenv("AGENTS=3\nMODEL_PATH=/a b/model") => ".env cannot be read", "line 2", "quotes";
 }
 
 #[test]

@@ -92,6 +92,17 @@ fn the_window_shows_a_living_habitat() {
 }
 
 #[test]
+fn a_picture_that_cannot_be_written_is_refused_before_anything_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    for (file, reason) in [("a.jpg", "its name must end in .png"), ("none/a.png", "No such file")] {
+        let output = open_window("", folder.path(), &["--screenshot", file]);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(complaint.contains(&format!("evolora: The picture {file} cannot be written: {reason}")), "{complaint}");
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
 fn without_a_display_it_says_so_in_one_sentence() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_evolora"))

@@ -7,7 +7,7 @@ use bevy::{
     log::LogPlugin,
     prelude::*,
     render::render_resource::BlendState,
-    window::{PrimaryWindow, WindowResolution},
+    window::{PrimaryWindow, WindowResizeConstraints, WindowResolution},
 };
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, EguiPlugin, EguiPrimaryContextPass, PrimaryEguiContext,
@@ -16,7 +16,7 @@ use bevy_egui::{
 
 use super::{
     error::AppError,
-    headless::{add_turn, spawn_habitats, task_pools},
+    headless::{add_turn, check_memory, spawn_habitats, task_pools},
     minds::spawn_worker,
     playback::{Playback, is_finished, play_turns},
     probe::{find_adapter, without_panic},
@@ -32,6 +32,10 @@ use crate::{
     view::{HabitatFrame, ViewPlugin},
 };
 
+/// The exit code of a program that Ctrl-C has stopped.
+const STOPPED: u8 = 130;
+/// The smallest window in which nothing overlaps.
+const SMALLEST: (f32, f32) = (960.0, 600.0);
 /// Generations that the column shows, the latest ones.
 const SHOWN: usize = 200;
 /// Width of the column beside the habitat, in points.
@@ -49,12 +53,16 @@ struct Panels(Option<(ControlsModel, GenerationsModel)>);
 #[derive(Resource, Debug, Default)]
 struct Wishes(Vec<UserCommand>);
 
-/// Opens the window and plays until it is closed.
+/// Opens the window and plays until it is closed. Gives the program's exit code.
 ///
 /// # Errors
 /// The settings cannot be used, the minds cannot be started, or there is no display or graphics adapter.
-pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Screenshot>) -> Result<(), AppError> {
+pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Screenshot>) -> Result<u8, AppError> {
     config.check()?;
+    check_memory(&config)?;
+    if let Some(screenshot) = &screenshot {
+        screenshot.check()?;
+    }
     let link = spawn_worker(&config)?;
     find_adapter()?;
     let mut app = without_panic(|| with_window(size, config.run.threads))?;
@@ -68,11 +76,14 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
         .add_systems(Update, (play_turns, carry_out_wishes, read_panels, take_screenshot).chain())
         .add_systems(EguiPrimaryContextPass, show_panels);
     if let Some(screenshot) = screenshot {
+        app.world_mut().resource_mut::<Playback>().stop_at = Some(screenshot.turns.into());
         app.insert_resource(screenshot);
     }
     spawn_habitats(app.world_mut(), config, false);
     match app.run() {
-        AppExit::Success => Ok(()),
+        AppExit::Success => Ok(0),
+        // Bevy's own handler of Ctrl-C.
+        AppExit::Error(code) if code.get() == STOPPED => Ok(STOPPED),
         AppExit::Error(_) => Err(AppError::WindowFailed),
     }
 }
@@ -82,6 +93,7 @@ fn with_window((width, height): (u32, u32), threads: u32) -> App {
         title: "Evolora".to_owned(),
         name: Some("evolora".to_owned()),
         resolution: WindowResolution::new(width, height),
+        resize_constraints: WindowResizeConstraints { min_width: SMALLEST.0, min_height: SMALLEST.1, ..default() },
         ..default()
     };
     let mut app = App::new();

@@ -17,6 +17,24 @@ pub enum AppError {
     /// There is no language model in this version.
     #[error("This version has no language model yet: use --mind rules or --mind random.")]
     NoModel,
+    /// The picture of the window cannot be written.
+    #[error("The picture {} cannot be written: {reason}.", file.display())]
+    Screenshot {
+        /// The file.
+        file: std::path::PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The habitats would not fit into memory.
+    #[error(
+        "The habitats need about {need} MiB of memory and {free} MiB are free: turn habitat.size, run.habitats or habitat.agents down."
+    )]
+    Memory {
+        /// MiB that they need.
+        need: u64,
+        /// MiB that are free.
+        free: u64,
+    },
     /// The window closed by itself.
     #[error("The window closed with an error, which stands above; `evolora headless` runs without one.")]
     WindowFailed,

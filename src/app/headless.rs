@@ -95,6 +95,7 @@ impl Simulation {
     /// The settings cannot be used.
     pub fn with_link(config: RunConfig, link: WorkerLink, unseen: bool) -> Result<Self, AppError> {
         config.check()?;
+        check_memory(&config)?;
         let mut app = App::new();
         app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
         add_turn(&mut app, link);
@@ -202,6 +203,22 @@ pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool)
         let entity = spawn_habitat(world, streams, Arc::clone(&config));
         world.entity_mut(entity).insert(Fallback::default());
     }
+}
+
+/// Bytes that a cell takes: its index and distance maps, and the entities in it on average.
+const CELL_BYTES: u64 = 128;
+/// Bytes that an agent takes, with its question and its answer.
+const AGENT_BYTES: u64 = 1024;
+
+/// Refuses habitats that would not fit into memory, before any is made.
+pub(super) fn check_memory(config: &RunConfig) -> Result<(), AppError> {
+    let cells = u64::from(config.habitat.size).pow(2) * CELL_BYTES;
+    let agents = u64::from(config.habitat.agents) * AGENT_BYTES;
+    let need = (cells + agents) * u64::from(config.run.habitats) >> 20;
+    let mut system = sysinfo::System::new();
+    system.refresh_memory();
+    let free = system.available_memory() >> 20;
+    if free > 0 && need > free { Err(AppError::Memory { need, free }) } else { Ok(()) }
 }
 
 /// Task pools with `threads` compute threads, 0 for one per core. A process has these pools once: where several

@@ -27,6 +27,8 @@ pub(super) struct Playback {
     pub speed: f32,
     /// Turns played since the start.
     pub turns: u64,
+    /// The turn at which play stops, if it is to.
+    pub stop_at: Option<u64>,
     /// Turns asked for one by one.
     pub steps: u32,
     due: f32,
@@ -35,12 +37,17 @@ pub(super) struct Playback {
 
 impl Default for Playback {
     fn default() -> Self {
-        Self { playing: true, speed: 12.0, turns: 0, steps: 0, due: 0.0, asked: None }
+        Self { playing: true, speed: 12.0, turns: 0, stop_at: None, steps: 0, due: 0.0, asked: None }
     }
 }
 
 impl Playback {
     fn wants_turn(&self) -> bool {
+        let goes_on = self.stop_at.is_none_or(|last| self.turns < last);
+        goes_on && self.has_turn_due()
+    }
+
+    fn has_turn_due(&self) -> bool {
         self.asked.is_some() || self.steps > 0 || (self.playing && self.due >= 1.0)
     }
 

@@ -1,13 +1,14 @@
 //! A picture of the window, taken after some turns; then the program ends.
 
-use std::path::PathBuf;
+use std::{fs::OpenOptions, path::PathBuf};
 
 use bevy::{
     prelude::*,
     render::view::screenshot::{self, ScreenshotCaptured},
 };
 
-use super::playback::Playback;
+use super::{error::AppError, playback::Playback};
+use crate::sim::{Finished, Habitat};
 
 /// Frames between the last turn and the picture, for what glides to arrive.
 const SETTLE: u32 = 30;
@@ -21,18 +22,34 @@ pub struct Screenshot {
     pub turns: u32,
 }
 
-/// Stops the turns when enough have been played, then takes the picture.
+impl Screenshot {
+    /// Makes sure, before anything is played, that the picture can be written.
+    ///
+    /// # Errors
+    /// The name does not end in `.png`, or the file cannot be written.
+    pub fn check(&self) -> Result<(), AppError> {
+        let is_png = self.file.extension().is_some_and(|end| end.eq_ignore_ascii_case("png"));
+        let unwritable = |reason: String| AppError::Screenshot { file: self.file.clone(), reason };
+        if !is_png {
+            return Err(unwritable("its name must end in .png".to_owned()));
+        }
+        let opened = OpenOptions::new().create(true).append(true).open(&self.file);
+        opened.map(drop).map_err(|error| unwritable(error.to_string()))
+    }
+}
+
+/// Takes the picture when the turns have been played, or the run is over.
 pub(super) fn take_screenshot(
     wanted: Option<Res<Screenshot>>,
-    mut playback: ResMut<Playback>,
+    playback: Res<Playback>,
+    living: Query<(), (With<Habitat>, Without<Finished>)>,
     mut frames: Local<u32>,
     mut commands: Commands,
 ) {
     let Some(wanted) = wanted else { return };
-    if playback.turns < u64::from(wanted.turns) && playback.playing {
+    if playback.turns < u64::from(wanted.turns) && !living.is_empty() {
         return;
     }
-    playback.playing = false;
     *frames += 1;
     if *frames == SETTLE {
         let file = wanted.file.clone();

@@ -55,10 +55,10 @@ struct WindowArgs {
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     let parts = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
-    let fits = |(w, h): &(u32, u32)| (320..=7680).contains(w) && (240..=4320).contains(h);
+    let fits = |(w, h): &(u32, u32)| (960..=7680).contains(w) && (600..=4320).contains(h);
     parts
         .filter(fits)
-        .ok_or_else(|| "write it as WIDTHxHEIGHT from 320x240 to 7680x4320, for example 1280x800".to_owned())
+        .ok_or_else(|| "write it as WIDTHxHEIGHT from 960x600 to 7680x4320, for example 1280x800".to_owned())
 }
 
 /// Reads the arguments, does what they say, and gives the exit code.
@@ -80,8 +80,7 @@ pub fn main() -> ExitCode {
 fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
     let config = args.settings.load()?.config;
     let screenshot = args.screenshot.clone().map(|file| crate::app::Screenshot { file, turns: args.screenshot_turns });
-    crate::app::open_window(config, args.window_size, screenshot)?;
-    Ok(ExitCode::SUCCESS)
+    crate::app::open_window(config, args.window_size, screenshot).map(ExitCode::from)
 }
 
 #[cfg(not(feature = "desktop"))]

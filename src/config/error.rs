@@ -42,7 +42,7 @@ pub enum ConfigError {
         spec: &'static Spec,
     },
     /// Two settings contradict each other.
-    #[error("`{key}` = {value} (from {origin}) does not go with the rest: {why}.")]
+    #[error("{origin}: `{key}` = {value} does not go with the rest: {why}.")]
     Conflict {
         /// One of the two.
         key: &'static str,

@@ -1,9 +1,6 @@
 //! Lays the sources of settings over each other and remembers where each value came from.
 
-use std::{
-    io::ErrorKind,
-    path::{Path, PathBuf},
-};
+use std::{io::ErrorKind, path::PathBuf};
 
 use figment::{
     Figment, Metadata, Profile, Provider,
@@ -58,18 +55,19 @@ impl Layer {
     pub fn from_text(origin: impl Into<Origin>, key: &str, written: &str, text: &str) -> Result<Self, ConfigError> {
         let mut layer = Self { origin: origin.into(), values: Dict::new() };
         let spec = find_spec(key).ok_or_else(|| unknown(written, &layer.origin))?;
-        layer.put(spec, written, &spec.read_text(text.trim()))?;
+        layer.put(spec, written, &spec.read_text(text.trim()), text.trim())?;
         Ok(layer)
     }
 
     fn add(&mut self, key: &str, value: &Value) -> Result<(), ConfigError> {
         let spec = find_spec(key).ok_or_else(|| unknown(key, &self.origin))?;
-        self.put(spec, key, value)
+        self.put(spec, key, value, &value.to_string())
     }
 
-    fn put(&mut self, spec: &'static Spec, written: &str, value: &Value) -> Result<(), ConfigError> {
+    /// Takes a value that was written as `found` under the name `written`.
+    fn put(&mut self, spec: &'static Spec, written: &str, value: &Value, found: &str) -> Result<(), ConfigError> {
         spec.check(value).map_err(|misfit| {
-            let (key, origin, found) = (written.to_owned(), self.origin.clone(), value.to_string());
+            let (key, origin, found) = (written.to_owned(), self.origin.clone(), found.to_owned());
             match misfit {
                 Misfit::Type => ConfigError::WrongType { key, origin, found, spec },
                 Misfit::Range => ConfigError::OutOfRange { key, origin, found, spec },
@@ -100,11 +98,24 @@ impl Provider for Layer {
     }
 }
 
+/// The error for a name that is no setting, with the nearest name of the kind that belongs where it was written.
 fn unknown(key: &str, origin: &str) -> ConfigError {
-    let near = |name: &&str| strsim::jaro_winkler(&name.to_lowercase(), &key.to_lowercase());
-    let names = specs().map(|spec| if key.contains('.') { spec.key } else { spec.env });
-    let best = names.max_by(|a, b| near(a).total_cmp(&near(b))).filter(|name| near(name) > 0.8);
-    ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), suggestion: best.map(str::to_owned) }
+    let in_environment = origin == ".env" || origin.starts_with("environment");
+    let bare = key.rsplit('.').next().unwrap_or(key).to_lowercase();
+    let likeness = |spec: &Spec| {
+        let name = spec.key.rsplit('.').next().unwrap_or(spec.key);
+        let whole = strsim::jaro_winkler(spec.key, &key.to_lowercase());
+        let names = [whole, strsim::jaro_winkler(name, &bare), strsim::jaro_winkler(&spec.env.to_lowercase(), &bare)];
+        // The section counts a little, so that of two equal names the one in the right section is meant.
+        names.into_iter().fold(0.0, f64::max) + 0.1 * whole
+    };
+    let best = specs().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|spec| likeness(spec) > 0.9);
+    let suggestion = match key.trim_start_matches("run.") {
+        "preset" if origin.contains("--set") => Some("--preset".to_owned()),
+        "preset" => Some("preset (above the first section)".to_owned()),
+        _ => best.map(|spec| if in_environment { spec.env } else { spec.key }.to_owned()),
+    };
+    ConfigError::UnknownKey { key: key.to_owned(), origin: origin.to_owned(), suggestion }
 }
 
 /// The sources of a run's settings.
@@ -155,10 +166,11 @@ impl LoadedConfig {
             .extract()
             .map_err(|e| ConfigError::Syntax { origin: "the settings".to_owned(), message: e.to_string() })?;
         let loaded = Self { config, figment };
-        match loaded.config.contradiction() {
-            None => Ok(loaded),
-            Some((key, value, why)) => Err(ConfigError::Conflict { key, value, origin: loaded.origin(key), why }),
-        }
+        let Some(keys) = loaded.config.contradiction() else { return Ok(loaded) };
+        // Of the two, whichever was set by somebody is to be changed.
+        let [one, other] = if loaded.origin(keys[0]) == "default" { [keys[1], keys[0]] } else { keys };
+        let why = format!("`{other}` is {}", loaded.value(other));
+        Err(ConfigError::Conflict { key: one, value: loaded.value(one), origin: loaded.origin(one), why })
     }
 }
 
@@ -205,7 +217,10 @@ impl ConfigFiles {
         }
         let (prefixed, plain): (Vec<_>, Vec<_>) =
             self.environment.iter().partition(|(name, _)| name.starts_with("EVOLORA_"));
-        for (name, value) in plain.into_iter().chain(prefixed) {
+        // A prefixed name takes the place of the plain one, which may be another program's and no value for us at all.
+        let is_replaced = |name: &str| prefixed.iter().any(|(other, _)| other.strip_prefix("EVOLORA_") == Some(name));
+        let plain: Vec<_> = plain.into_iter().filter(|(name, _)| !is_replaced(name)).collect();
+        for (name, value) in plain.into_iter().chain(prefixed.iter().copied()) {
             let short = name.strip_prefix("EVOLORA_");
             let origin = format!("environment variable {name}");
             if short.unwrap_or(name) == "PRESET" {
@@ -252,11 +267,23 @@ impl ConfigFiles {
 
     fn read_dotenv(&self) -> Result<Vec<(String, String)>, ConfigError> {
         let path = self.folder.join(".env");
-        if !Path::new(&path).exists() {
-            return Ok(Vec::new());
-        }
-        let syntax = |e: dotenvy::Error| ConfigError::Syntax { origin: ".env".to_owned(), message: e.to_string() };
-        dotenvy::from_path_iter(&path).map_err(syntax)?.collect::<Result<_, _>>().map_err(syntax)
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(source) => return Err(ConfigError::Unreadable { path, source }),
+        };
+        let text = text.trim_start_matches('\u{feff}');
+        let syntax = |error: dotenvy::Error| {
+            let dotenvy::Error::LineParse(bad, _) = &error else {
+                return ConfigError::Syntax { origin: ".env".to_owned(), message: error.to_string() };
+            };
+            let first = bad.lines().next().unwrap_or_default();
+            let line = 1 + text.lines().position(|line| line.contains(first)).unwrap_or_default();
+            let message =
+                format!("line {line}, `{first}`, is not NAME=value; a value with spaces needs quotes around it");
+            ConfigError::Syntax { origin: ".env".to_owned(), message }
+        };
+        dotenvy::from_read_iter(text.as_bytes()).collect::<Result<_, _>>().map_err(syntax)
     }
 }
 
@@ -279,22 +306,15 @@ impl RunConfig {
         LoadedConfig::from_layers([layer]).map(drop)
     }
 
-    /// The first setting that does not go with another: its key, its value, and why.
-    fn contradiction(&self) -> Option<(&'static str, String, String)> {
+    /// The first two settings that do not go with each other.
+    fn contradiction(&self) -> Option<[&'static str; 2]> {
         let Self { habitat, energy, evolution, .. } = self;
-        let (home, size) = (habitat.home_size, habitat.size);
-        if home + 2 > size {
-            let why = format!("home and its ring need {} cells a side, and habitat.size is {size}", home + 2);
-            return Some(("habitat.home_size", home.to_string(), why));
-        }
-        if energy.start > energy.max {
-            let why = format!("nobody can have more than energy.max = {}", energy.max);
-            return Some(("energy.start", energy.start.to_string(), why));
-        }
-        if evolution.merge_min > evolution.merge_max {
-            let why = format!("it is above evolution.merge_max = {}", evolution.merge_max);
-            return Some(("evolution.merge_min", evolution.merge_min.to_string(), why));
-        }
-        None
+        let pairs = [
+            // Home lies within a ring that is free of walls.
+            (habitat.home_size + 2 > habitat.size, ["habitat.home_size", "habitat.size"]),
+            (energy.start > energy.max, ["energy.start", "energy.max"]),
+            (evolution.merge_min > evolution.merge_max, ["evolution.merge_min", "evolution.merge_max"]),
+        ];
+        pairs.into_iter().find(|(holds, _)| *holds).map(|(_, keys)| keys)
     }
 }

@@ -85,7 +85,7 @@ sections! {
         food: f64 = 0.15, "FOOD", Range::Real(0.0, 0.9), "of free cells", Generation;
         /// Turns until a taken piece of food grows back on another cell; 0 is at once.
         regrow_turns: u32 = 0, "REGROW_TURNS", Range::Whole(0, 100_000), "turns", Turn;
-        /// Share of the cells that are walls.
+        /// Share of the cells that are walls, as far as they close nothing off (about 0.42 at the most).
         walls: f64 = 0.06, "WALLS", Range::Real(0.0, 0.5), "of cells", Generation;
         /// How agents find food and home.
         perception: PerceptionKind = PerceptionKind::Scent, "PERCEPTION", Range::Choice(PerceptionKind::WORDS), "", Generation;

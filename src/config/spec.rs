@@ -73,17 +73,16 @@ pub(super) enum Misfit {
 impl Spec {
     /// Reads a value written as plain text, as `.env`, the environment and `--set` have it.
     pub(super) fn read_text(&self, text: &str) -> Value {
-        let number = || {
-            let whole = text.parse().map(Value::Integer);
-            whole.or_else(|_| text.parse().map(Value::Float)).unwrap_or_else(|_| Value::String(text.to_owned()))
-        };
         match self.range {
             Range::Switch => match text.to_ascii_lowercase().as_str() {
                 "true" | "1" | "yes" | "on" => Value::Boolean(true),
                 "false" | "0" | "no" | "off" => Value::Boolean(false),
                 _ => Value::String(text.to_owned()),
             },
-            Range::Whole(..) | Range::Real(..) | Range::ChoiceOrWhole(..) => number(),
+            Range::Real(..) => text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Float),
+            Range::Whole(..) | Range::ChoiceOrWhole(..) => {
+                text.parse().map_or_else(|_| Value::String(text.to_ascii_lowercase()), Value::Integer)
+            }
             Range::Choice(_) => Value::String(text.to_ascii_lowercase()),
             Range::List(_) => {
                 let words = text.split(',').map(str::trim).filter(|word| !word.is_empty());

@@ -6,7 +6,7 @@ use super::{Bearing, Cell};
 
 /// A kind of thing that can be seen or carried.
 ///
-/// A new kind is a variant here, a file in `sim` that says where it is seen, and a row in the grammar.
+/// A new kind is a variant here, a file in `sim/things`, a row in `sim/ground.rs`, and a word in the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Thing {

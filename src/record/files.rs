@@ -59,6 +59,9 @@ impl RunFiles {
     /// It cannot be written; the old one, if any, is still there.
     pub fn write_generations(&self, rows: &[GenerationRow]) -> Result<(), RecordError> {
         self.replace("generations.csv", |file| {
+            if rows.is_empty() {
+                return file.write_all(header()?.as_bytes());
+            }
             let mut csv = csv::Writer::from_writer(file);
             rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
             csv.flush()
@@ -89,6 +92,15 @@ impl RunFiles {
         };
         put().map_err(|source| RecordError::Write { path: path.clone(), source })
     }
+}
+
+/// The first line of `generations.csv`, which the csv crate writes with the first row only.
+fn header() -> io::Result<String> {
+    let mut csv = csv::Writer::from_writer(Vec::new());
+    csv.serialize(GenerationRow::default()).map_err(io::Error::other)?;
+    let text = csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
+    let line = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+    Ok(String::from_utf8_lossy(line).into_owned())
 }
 
 /// A temporary file is its owner's alone; a result is an ordinary file.
@@ -125,6 +137,18 @@ mod tests {
         let again = RunFiles::create(folder.path().join("a/b"), false).unwrap_err().to_string();
         assert!(again.contains("already holds a run"), "{again}");
         assert!(RunFiles::create(folder.path().join("a/b"), true).is_ok());
+    }
+
+    #[test]
+    fn a_run_without_rows_has_its_columns() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = RunFiles::create(folder.path(), false).unwrap();
+        let read = || fs::read_to_string(folder.path().join("generations.csv")).unwrap();
+        files.write_generations(&[]).unwrap();
+        let empty = read();
+        assert!(empty.starts_with("habitat,generation,turns,agents,mean_fitness,") && empty.lines().count() == 1);
+        files.write_generations(&[GenerationRow::default()]).unwrap();
+        assert_eq!(read().lines().next(), empty.lines().next());
     }
 
     #[test]

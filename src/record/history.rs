@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// What a generation came to. The columns of `generations.csv`, in order.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct GenerationRow {
     /// The habitat.
     pub habitat: HabitatId,

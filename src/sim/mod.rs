@@ -3,8 +3,8 @@
 //! Any number of habitats live side by side in one ECS world. Each has its own settings, clock and random
 //! streams, so none can tell whether it is alone. This room offers systems; `mind` puts them into schedules.
 //!
-//! A new kind of thing is a file in `things` and a row in [`things::register_things`]; a new action is a file in
-//! `actions` and a row in [`actions::perform`].
+//! A new kind of thing is a file in `things` with a row in [`things::register_things`] and one in `ground`'s `nature`;
+//! a new action is a file in `actions` with a row in [`actions::perform`].
 //!
 //! This room does *not* know prompts, minds, the worker, fitness, rendering, or how many habitats there are.
 

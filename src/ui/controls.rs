@@ -39,7 +39,7 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
         ui.label(RichText::new("Evolora").heading().color(ink(palette::ACCENT)));
         ui.add_space(12.0);
         let button = |text, width| Button::new(text).min_size(vec2(width, HEIGHT));
-        let label = if model.playing { "Pause" } else { "Play" };
+        let label = if model.playing && !model.finished { "Pause" } else { "Play" };
         if ui.add_enabled(!model.finished, button(label, 76.0)).clicked() {
             wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
         }
@@ -59,8 +59,10 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
         ui.label(format!("{:.0} turns/s", model.speed));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let ((generation, generations), (turn, turns)) = (model.generation, model.turn);
-            let place = format!("Generation {} of {generations}    Turn {turn} of {turns}", generation + 1);
-            let text = if model.finished { "The run is complete.".to_owned() } else { place };
+            let last = generations.saturating_sub(1);
+            let place = format!("Generation {generation} of 0 to {last}    Turn {turn} of {turns}");
+            let place = if model.finished { "The run is complete.".to_owned() } else { place };
+            let text = format!("Seed {}    {place}", model.seed);
             ui.label(RichText::new(text).color(ink(palette::TEXT_WEAK)));
         });
     });
@@ -113,7 +115,7 @@ mod tests {
     fn the_bar_says_where_the_run_is_and_what_is_wrong() {
         let model = ControlsModel { banner: Some("The minds have stopped.".to_owned()), ..model() };
         let harness = Harness::new_ui(move |ui| drop(show_controls(ui, &model)));
-        harness.get_by_label_contains("Generation 3 of 10");
+        harness.get_by_label_contains("Seed 41    Generation 2 of 0 to 9");
         harness.get_by_label_contains("Turn 120 of 500");
         harness.get_by_label("The minds have stopped.");
     }

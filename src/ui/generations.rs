@@ -51,8 +51,8 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
             }
             ui.end_row();
             for row in &model.rows {
-                let place = row.generation + 1;
-                let place = if several { format!("{} · {place}", row.habitat) } else { place.to_string() };
+                let place = row.generation.to_string();
+                let place = if several { format!("{} · {place}", row.habitat) } else { place };
                 number(ui, &place, palette::TEXT_WEAK);
                 number(ui, &format!("{:.1}", row.mean_fitness), palette::TEXT);
                 number(ui, &format!("{:.1}", row.best_fitness), palette::TEXT);

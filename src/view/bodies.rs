@@ -24,6 +24,8 @@ pub(super) struct Parts {
     disc: Entity,
     load: Entity,
     bar: Entity,
+    /// Where the bar begins.
+    left: f32,
 }
 
 /// Gives new agents their shapes.
@@ -53,6 +55,7 @@ pub(super) fn dress_agents(
         commands.spawn((rim, ChildOf(entity)));
         commands.spawn((track, ChildOf(entity)));
         let parts = Parts {
+            left: apart.x - BAR / 2.0,
             disc: commands.spawn((body, ChildOf(entity))).id(),
             load: commands.spawn((load, ChildOf(entity))).id(),
             bar: commands.spawn((bar, ChildOf(entity))).id(),
@@ -95,7 +98,10 @@ pub(super) fn show_state(
             paint.set_if_neq(shapes.paint(rgb, &mut materials));
         }
         if let Ok((mut bar, _, mut paint)) = looks.get_mut(parts.bar) {
-            bar.scale.x = (BAR as f64 * energy.0 / config.energy.max) as f32;
+            let full = (energy.0 / config.energy.max) as f32;
+            bar.scale.x = BAR * full;
+            // It shrinks towards the left.
+            bar.translation.x = parts.left + BAR * full / 2.0;
             let rgb = if energy.0 < config.energy.hungry { palette::DANGER } else { palette::ACCENT };
             paint.set_if_neq(shapes.paint(rgb, &mut materials));
         }
