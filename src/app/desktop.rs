@@ -168,6 +168,7 @@ fn read_panels(world: &mut World) {
     let clock = world.get::<Clock>(*first).copied().unwrap_or_default();
     let Some(config) = world.get::<HabitatConfig>(*first).cloned() else { return };
     generations.mind = config.mind.kind.to_string();
+    generations.seed = config.run.seed;
     let playback = world.resource::<Playback>();
     let controls = ControlsModel {
         playing: playback.playing,

@@ -214,7 +214,7 @@ const AGENT_BYTES: u64 = 1024;
 pub(super) fn check_memory(config: &RunConfig) -> Result<(), AppError> {
     let cells = u64::from(config.habitat.size).pow(2) * CELL_BYTES;
     let agents = u64::from(config.habitat.agents) * AGENT_BYTES;
-    let need = (cells + agents) * u64::from(config.run.habitats) >> 20;
+    let need = ((cells + agents) * u64::from(config.run.habitats)) >> 20;
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     let free = system.available_memory() >> 20;

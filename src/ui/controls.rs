@@ -52,7 +52,7 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
         ui.add_space(12.0);
         ui.label("Speed");
         let mut speed = model.speed;
-        ui.spacing_mut().slider_width = 160.0;
+        ui.spacing_mut().slider_width = 130.0;
         if ui.add(Slider::new(&mut speed, SLOWEST..=FASTEST).logarithmic(true).show_value(false)).changed() {
             wishes.push(UserCommand::SetSpeed(speed));
         }
@@ -61,8 +61,7 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
             let ((generation, generations), (turn, turns)) = (model.generation, model.turn);
             let last = generations.saturating_sub(1);
             let place = format!("Generation {generation} of 0 to {last}    Turn {turn} of {turns}");
-            let place = if model.finished { "The run is complete.".to_owned() } else { place };
-            let text = format!("Seed {}    {place}", model.seed);
+            let text = if model.finished { "The run is complete.".to_owned() } else { place };
             ui.label(RichText::new(text).color(ink(palette::TEXT_WEAK)));
         });
     });
@@ -115,7 +114,7 @@ mod tests {
     fn the_bar_says_where_the_run_is_and_what_is_wrong() {
         let model = ControlsModel { banner: Some("The minds have stopped.".to_owned()), ..model() };
         let harness = Harness::new_ui(move |ui| drop(show_controls(ui, &model)));
-        harness.get_by_label_contains("Seed 41    Generation 2 of 0 to 9");
+        harness.get_by_label_contains("Generation 2 of 0 to 9");
         harness.get_by_label_contains("Turn 120 of 500");
         harness.get_by_label("The minds have stopped.");
     }

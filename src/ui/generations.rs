@@ -1,15 +1,22 @@
 //! The column beside the habitat: the living generation in numbers, and those before it.
 
-use bevy_egui::egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui};
+use bevy_egui::egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
 use super::theme::ink;
 use crate::{palette, record::GenerationRow};
+
+/// Widths of the table's columns, in points.
+const COLUMNS: [f32; 4] = [78.0, 52.0, 52.0, 62.0];
+/// Width of a number beside its name, in points.
+const WIDE: f32 = 136.0;
 
 /// What the column shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GenerationsModel {
     /// Who decides: the word from the settings.
     pub mind: String,
+    /// Seed of the run.
+    pub seed: u64,
     /// The living generation so far, a row per habitat.
     pub living: Vec<GenerationRow>,
     /// Agents that live.
@@ -29,6 +36,7 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
     let best = model.living.iter().map(|row| row.best_fitness).fold(f64::NAN, f64::max);
     Grid::new("living").num_columns(2).min_col_width(120.0).show(ui, |ui| {
         row(ui, "Mind", &model.mind);
+        row(ui, "Seed", &model.seed.to_string());
         row(ui, "Alive", &format!("{} of {}", model.alive, model.born));
         row(ui, "Mean fitness", &format!("{mean:.1}"));
         row(ui, "Best fitness", &if best.is_nan() { "–".to_owned() } else { format!("{best:.1}") });
@@ -43,20 +51,21 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
         return;
     }
     ScrollArea::vertical().auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| {
-        Grid::new("rows").num_columns(4).striped(true).min_col_width(56.0).show(ui, |ui| {
+        Grid::new("rows").num_columns(4).striped(true).min_col_width(0.0).show(ui, |ui| {
             // Which habitat, where there are several.
             let several = model.living.len() > 1;
-            for title in [if several { "habitat · no." } else { "" }, "mean", "best", "delivered"] {
-                number(ui, title, palette::TEXT_WEAK);
+            let titles = [if several { "habitat · no." } else { "no." }, "mean", "best", "delivered"];
+            for (title, width) in titles.into_iter().zip(COLUMNS) {
+                number(ui, title, palette::TEXT_WEAK, width);
             }
             ui.end_row();
             for row in &model.rows {
                 let place = row.generation.to_string();
                 let place = if several { format!("{} · {place}", row.habitat) } else { place };
-                number(ui, &place, palette::TEXT_WEAK);
-                number(ui, &format!("{:.1}", row.mean_fitness), palette::TEXT);
-                number(ui, &format!("{:.1}", row.best_fitness), palette::TEXT);
-                number(ui, &row.delivered.to_string(), palette::TEXT);
+                number(ui, &place, palette::TEXT_WEAK, COLUMNS[0]);
+                number(ui, &format!("{:.1}", row.mean_fitness), palette::TEXT, COLUMNS[1]);
+                number(ui, &format!("{:.1}", row.best_fitness), palette::TEXT, COLUMNS[2]);
+                number(ui, &row.delivered.to_string(), palette::TEXT, COLUMNS[3]);
                 ui.end_row();
             }
         });
@@ -65,12 +74,18 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
 
 fn row(ui: &mut Ui, name: &str, value: &str) {
     ui.label(RichText::new(name).color(ink(palette::TEXT_WEAK)));
-    number(ui, value, palette::TEXT);
+    number(ui, value, palette::TEXT, WIDE);
     ui.end_row();
 }
 
-fn number(ui: &mut Ui, text: &str, rgb: palette::Rgb) {
-    ui.with_layout(Layout::right_to_left(Align::Center), |ui| ui.add(Label::new(RichText::new(text).color(ink(rgb)))));
+/// A number, set to the right in a column of this width.
+fn number(ui: &mut Ui, text: &str, rgb: palette::Rgb, width: f32) {
+    let size = vec2(width, ui.spacing().interact_size.y);
+    let right = Layout::right_to_left(Align::Center);
+    ui.allocate_ui_with_layout(size, right, |ui| {
+        ui.set_min_size(size);
+        ui.add(Label::new(RichText::new(text).color(ink(rgb))));
+    });
 }
 
 #[cfg(test)]
@@ -105,6 +120,7 @@ mod tests {
     fn the_numbers_are_those_of_the_rows() {
         let model = GenerationsModel {
             mind: "rules".to_owned(),
+            seed: 5,
             living: vec![row(1, 3.25)],
             alive: 1,
             born: 1,

@@ -50,10 +50,9 @@ fn note_placed<F: Fixture>(
 ) {
     if let Ok((place, habitat)) = places.get(added.entity)
         && let Ok(mut ground) = grounds.get_mut(habitat.0)
+        && !ground.place(F::THING, place.0, added.entity)
     {
-        if !ground.place(F::THING, place.0, added.entity) {
-            commands.entity(added.entity).despawn();
-        }
+        commands.entity(added.entity).despawn();
     }
 }
 
