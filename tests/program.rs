@@ -102,8 +102,13 @@ fn ctrl_c_ends_the_run_after_its_turn_and_saves_what_was_done() {
     // As soon as the first generation is in the file, the run is under way.
     let csv = folder.path().join("run/generations.csv");
     let rows = |path: &Path| fs::read_to_string(path).map_or(0, |text| text.lines().count());
+    let begun = std::time::Instant::now();
     while rows(&csv) < 2 {
         assert!(child.try_wait().unwrap().is_none(), "the run ended before it was stopped");
+        if begun.elapsed().as_secs() > 120 {
+            child.kill().unwrap();
+            panic!("no row came in two minutes");
+        }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let killed = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
