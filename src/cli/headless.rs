@@ -12,7 +12,7 @@ use std::{
 };
 
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 use serde_json::json;
 
 use super::{
@@ -101,7 +101,13 @@ fn stop_on_signal() -> Arc<AtomicBool> {
 
 fn progress_bar(config: &RunConfig) -> ProgressBar {
     let turns = u64::from(config.run.generations) * u64::from(config.run.turns);
-    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} turns · {per_sec} · {eta} left");
+    let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} turns · {rate} · {eta} left");
+    let style = style.map(|style| {
+        style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
+            // Nothing can be done about a terminal that does not take it.
+            let _ = write!(out, "{:.0} turns/s", state.per_sec());
+        })
+    });
     let bar = ProgressBar::new(turns);
     style.map_or(bar.clone(), |style| bar.clone().with_style(style))
 }
