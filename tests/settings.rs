@@ -256,6 +256,9 @@ bad_input! {
         => "flag --agents", "`habitat.agents` = 0 is out of range", "from 1 to 100000";
     too_large: Sources::new().dotenv("ELITE_RATIO=1.5") => ".env", "`ELITE_RATIO` = 1.5", "from 0 to 1", "evolution.elite_ratio";
     negative: Sources::new().flag("--turns", "run.turns", "-5") => "flag --turns", "-5 is out of range", "from 1 to";
+    share_below_zero: Sources::new().dotenv("ELITE_RATIO=-0.1") => ".env: `ELITE_RATIO` = -0.1 is out of range", "from 0 to 1";
+    whole_number_below_a_range: Sources::new().toml("[learning]\nlearning_rate = -1")
+        => "evolora.toml: `learning.learning_rate` = -1 is out of range", "from 0 to 1";
     not_a_number: Sources::new().env("TEMPERATURE", "nan") => "TEMPERATURE", "out of range", "from 0 to 10";
     larger_than_any_number: Sources::new().flag("--seed", "run.seed", "99999999999999999999") => "flag --seed", "a whole number from 0";
     unknown_choice: Sources::new().flag("--mind", "mind.kind", "genius") => "flag --mind", "genius", "random, rules, llm";
