@@ -1,7 +1,8 @@
 //! Words: an observation as a prompt, a reply as an action, and the grammar of both in one place.
 //!
-//! This room does *not* know what an action does, who reads the prompt, or any tokenizer.
+//! This room does *not* know who reads the prompt, any tokenizer, or, but for the texts of [`corpus`], what an action does.
 
+pub mod corpus;
 pub mod grammar;
 mod prompt;
 mod reply;
