@@ -35,6 +35,7 @@ fn worker(mind: impl Fn(&Thinker) -> Action + Send + 'static) -> WorkerLink {
                 text: "".into(),
                 action: Some(mind(thinker)),
                 policy: [0.125; Action::COUNT],
+                log_probabilities: [0.125_f32.ln(); Action::COUNT],
                 tokens: 0,
                 elapsed: std::time::Duration::ZERO,
             };

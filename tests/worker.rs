@@ -1,7 +1,13 @@
 //! What happens when the minds fail: the run goes on with `rules`, the person is told, and it is counted.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, Sender};
@@ -9,7 +15,7 @@ use evolora::{
     Simulation,
     app::RunReport,
     config::RunConfig,
-    mind::{Asked, Inbox, WorkerLink, WorkerState, wait_for_thoughts},
+    mind::{Asked, Inbox, WorkerLink, WorkerState, wait_for_thoughts, wait_until_ready},
     protocol::{Action, Reply, Request, Think, Thought, Thoughts},
     sim::LastTurn,
 };
@@ -21,13 +27,13 @@ fn config() -> RunConfig {
     config
 }
 
-fn run(work: impl FnOnce(Receiver<Request>, Sender<Reply>) + Send + 'static) -> RunReport {
+fn run(work: impl Fn(Receiver<Request>, Sender<Reply>) + Send + Sync + 'static) -> RunReport {
     let link = WorkerLink::spawn(work).unwrap();
     Simulation::with_link(config(), link, false).unwrap().run().unwrap()
 }
 
 /// A worker that says `text` for every agent, as long as `answers` lasts.
-fn speak(text: &'static str, answers: usize) -> impl FnOnce(Receiver<Request>, Sender<Reply>) + Send + 'static {
+fn speak(text: &'static str, answers: usize) -> impl Fn(Receiver<Request>, Sender<Reply>) + Send + Sync + 'static {
     move |requests, replies| {
         for _ in 0..answers {
             let Ok(Request::Think(question)) = requests.recv() else { return };
@@ -43,6 +49,7 @@ fn say(question: &Think, text: &'static str) -> Thoughts {
         text: text.into(),
         action: None,
         policy: [0.0; Action::COUNT],
+        log_probabilities: [0.0; Action::COUNT],
         tokens: 3,
         elapsed: Duration::from_millis(1),
     });
@@ -50,33 +57,105 @@ fn say(question: &Think, text: &'static str) -> Thoughts {
 }
 
 #[test]
-fn a_worker_that_stops_is_replaced_by_rules() {
+fn a_worker_that_stops_is_started_anew_and_rules_stands_in_for_a_turn() {
     let report = run(speak("wait", 10));
-    // Twenty agents, ten turns of waiting, twenty of rules.
-    assert_eq!(report.rows[0].fallback_turns, 20 * 20);
+    // Turns 11 and 22 find it gone, with twenty agents each.
+    assert_eq!(report.rows[0].fallback_turns, 2 * 20);
+    let complaint = report.complaint.unwrap();
+    assert!(complaint.contains("has stopped; it was started anew (2 of 3 times)"), "{complaint}");
+}
+
+#[test]
+fn a_worker_that_keeps_stopping_stays_down() {
+    let report = run(speak("wait", 2));
+    // It dies in turns 3, 6, 9 and 12, and from then on `rules` plays.
+    assert_eq!(report.rows[0].fallback_turns, (3 + 19) * 20);
     assert!(report.rows[0].delivered > 0, "rules brings food home");
-    assert_eq!(report.complaint.unwrap(), "The minds' worker thread has stopped; agents go on with `rules`.");
+    let complaint = report.complaint.unwrap();
+    assert_eq!(complaint, "The minds' worker thread has stopped for good; agents go on with `rules`.");
 }
 
 #[test]
-fn a_panic_in_the_worker_does_not_end_the_run() {
-    let report = run(|requests, _| {
-        let _ = requests.recv();
-        // A panic that does not print.
-        std::panic::resume_unwind(Box::new("broken"));
+fn a_panic_in_the_worker_does_not_end_the_run_and_is_told() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let report = run(move |requests, replies| {
+        if calls.fetch_add(1, Ordering::Relaxed) == 0 {
+            let _ = requests.recv();
+            // A panic that does not print.
+            std::panic::resume_unwind(Box::new("the model melted"));
+        }
+        speak("wait", 1000)(requests, replies);
     });
-    assert_eq!((report.rows[0].turns, report.rows[0].fallback_turns), (30, 600));
+    assert_eq!((report.rows[0].turns, report.rows[0].fallback_turns), (30, 20));
+    let complaint = report.complaint.unwrap();
+    assert!(complaint.contains("has stopped (the model melted); it was started anew (1 of 3 times)"), "{complaint}");
 }
 
 #[test]
-fn a_failure_is_told_in_its_own_words() {
+fn a_failure_counts_for_its_own_question_only() {
     let report = run(|requests, replies| {
+        for turn in 0.. {
+            let Ok(Request::Think(question)) = requests.recv() else { return };
+            let failed = Reply::Failed { epoch: question.epoch, reason: "A hiccup".to_owned() };
+            let _ = replies.send(if turn == 4 { failed } else { Reply::Thought(say(&question, "wait")) });
+        }
+    });
+    assert_eq!(report.rows[0].fallback_turns, 20);
+    assert_eq!(report.complaint.unwrap(), "A hiccup. `rules` stands in for this turn.");
+}
+
+#[test]
+fn three_failures_in_a_row_are_told_and_no_more_is_asked() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let report = run(move |requests, replies| {
         while let Ok(Request::Think(question)) = requests.recv() {
+            count.fetch_add(1, Ordering::Relaxed);
             let _ = replies.send(Reply::Failed { epoch: question.epoch, reason: "The model is too large.".to_owned() });
         }
     });
-    assert_eq!(report.complaint.unwrap(), "The model is too large.");
+    let complaint = report.complaint.unwrap();
+    assert_eq!(complaint, "The model is too large. Agents go on with `rules`, after 3 failures in a row.");
+    assert_eq!((report.rows[0].fallback_turns, asked.load(Ordering::Relaxed)), (600, 3));
+}
+
+#[test]
+fn a_worker_that_hangs_is_left_behind() {
+    // Keeps its end of the channel open and never answers, not even to the end.
+    let link = WorkerLink::spawn(|requests, _replies| {
+        while requests.recv().is_ok() {}
+        loop {
+            std::thread::park();
+        }
+    });
+    let simulation = Simulation::with_link(config(), link.unwrap(), false).unwrap();
+    let begun = std::time::Instant::now();
+    let report = simulation.with_patience(Duration::from_millis(50)).run().unwrap();
     assert_eq!(report.rows[0].fallback_turns, 600);
+    assert!(report.complaint.unwrap().contains("Start the program again"));
+    assert!(begun.elapsed() < Duration::from_secs(20), "nobody waits for a thread that hangs");
+}
+
+#[test]
+fn a_mind_that_cannot_be_loaded_says_why() {
+    let unusable = |replies: &Sender<Reply>| {
+        let _ = replies.send(Reply::Unusable { reason: "There is no model.".to_owned() });
+    };
+    let link = WorkerLink::spawn(move |_, replies| unusable(&replies)).unwrap();
+    assert_eq!(wait_until_ready(&link, Duration::from_secs(5)).unwrap_err(), "There is no model.");
+    // The same when it is started anew in the midst of a run.
+    let report = run(move |_, replies| unusable(&replies));
+    assert_eq!(report.complaint.unwrap(), "There is no model. Agents go on with `rules`.");
+    assert_eq!(report.rows[0].fallback_turns, 600);
+}
+
+#[test]
+fn a_run_that_is_to_stop_does_not_wait_for_the_minds() {
+    let link = WorkerLink::spawn(|requests, _replies| while requests.recv().is_ok() {}).unwrap();
+    let stop = Arc::new(AtomicBool::new(true));
+    let mut simulation = Simulation::with_link(config(), link, false).unwrap().until(stop);
+    simulation.step();
+    assert_eq!(simulation.turns(), 0);
 }
 
 #[test]
@@ -99,7 +178,7 @@ fn an_answer_that_does_not_fit_the_question_is_not_used() {
             let _ = replies.send(Reply::Thought(thoughts));
         }
     });
-    assert!(report.complaint.unwrap().starts_with("The minds answered another question"));
+    assert!(report.complaint.unwrap().starts_with("The minds answered another question than was asked. Agents go on"));
     assert_eq!(report.rows[0].fallback_turns, 600);
 }
 

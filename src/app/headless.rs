@@ -2,7 +2,10 @@
 
 use std::{
     ops::ControlFlow,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -22,6 +25,8 @@ use crate::{
 
 /// How long the headless run waits for the minds before it goes on with `rules`.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it looks meanwhile whether it is to stop.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// A run without a window: habitats, the minds, and the record of what happens.
 ///
@@ -43,6 +48,8 @@ pub struct Simulation {
     app: App,
     living: QueryState<(), (With<Habitat>, Without<Finished>)>,
     turns: u64,
+    patience: Duration,
+    stop: Arc<AtomicBool>,
 }
 
 /// How a run ended.
@@ -103,15 +110,35 @@ impl Simulation {
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
         spawn_habitats(app.world_mut(), config, unseen);
         let living = app.world_mut().query_filtered();
-        Ok(Self { app, living, turns: 0 })
+        Ok(Self { app, living, turns: 0, patience: PATIENCE, stop: Arc::default() })
+    }
+
+    /// The same, giving minds up that do not answer within `patience`, in place of two minutes.
+    #[must_use]
+    pub const fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The same, not waiting for the minds any longer once `stop` is true.
+    #[must_use]
+    pub fn until(mut self, stop: Arc<AtomicBool>) -> Self {
+        self.stop = stop;
+        self
     }
 
     /// Plays one turn in every habitat that is not finished.
     pub fn step(&mut self) {
         let world = self.app.world_mut();
         world.run_schedule(Ask);
-        if !wait_for_thoughts(world, PATIENCE) {
-            give_minds_up(world, PATIENCE);
+        let asked = Instant::now();
+        while !wait_for_thoughts(world, GLANCE.min(self.patience)) {
+            if self.stop.load(Ordering::Relaxed) {
+                return;
+            }
+            if asked.elapsed() >= self.patience {
+                give_minds_up(world, self.patience);
+            }
         }
         world.run_schedule(Resolve);
         self.turns += 1;

@@ -47,16 +47,16 @@ pub(super) struct HeadlessArgs {
 pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     let loaded = args.settings.load()?;
     let config = loaded.config.clone();
-    let simulation = Simulation::new(config.clone())?;
+    let stop = stop_on_signal();
+    let simulation = Simulation::new(config.clone())?.until(Arc::clone(&stop));
     let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     if let Some(files) = &files {
         files.write_run(&run_json(&loaded, started, None))?;
         files.write_generations(&[])?;
     }
-    let stop = stop_on_signal();
     let bar = progress_bar(&config);
-    let (mut printed, mut saved, mut complained) = (0, Instant::now(), false);
+    let (mut printed, mut saved, mut complained) = (0, Instant::now(), None);
     print_header(&config);
     let report = simulation.run_watched(|simulation| {
         bar.inc(1);
@@ -69,9 +69,10 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
                 saved = Instant::now();
             }
         }
-        if let Some(complaint) = simulation.complaint().filter(|_| !complained) {
-            bar.suspend(|| complain(&complaint));
-            complained = true;
+        let complaint = simulation.complaint();
+        if complaint != complained {
+            bar.suspend(|| complaint.iter().for_each(|complaint| complain(complaint)));
+            complained = complaint;
         }
         Ok(if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;

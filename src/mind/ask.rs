@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bevy::prelude::*;
 
-use super::link::{WorkerLink, WorkerState};
+use super::{link::WorkerLink, state::WorkerState};
 use crate::{
     language::write_prompt,
     protocol::{Request, StreamName, Think, Thinker},
@@ -20,13 +20,15 @@ pub struct Asked {
     pub thinkers: Arc<Vec<Thinker>>,
     /// The entities of those who wait, in the same order.
     pub waiting: Vec<Entity>,
+    /// Whether the worker has it.
+    pub sent: bool,
 }
 
 /// Asks every living agent's mind, sorted by habitat and agent.
 pub(super) fn ask_minds(
     habitats: Query<(&Habitat, &Clock, &Roster), Without<Finished>>,
     agents: Query<(&Agent, &Vitality, &Seen)>,
-    link: Res<WorkerLink>,
+    mut link: ResMut<WorkerLink>,
     mut state: ResMut<WorkerState>,
     mut asked: ResMut<Asked>,
 ) {
@@ -53,10 +55,12 @@ pub(super) fn ask_minds(
         }
     }
     asked.thinkers = Arc::new(thinkers);
+    asked.sent = false;
     if state.is_up() && !asked.waiting.is_empty() {
         let question = Think { epoch: asked.epoch, thinkers: Arc::clone(&asked.thinkers) };
-        if let Err(down) = link.send(Request::Think(question)) {
-            state.note(down);
+        asked.sent = link.send(Request::Think(question)).is_ok();
+        if !asked.sent {
+            state.revive(&mut link);
         }
     }
 }

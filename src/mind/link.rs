@@ -1,12 +1,14 @@
-//! The link to the worker thread: two bounded channels and the thread's handle.
+//! The link to the worker thread: two bounded channels, the thread's handle, and a new thread where one has died.
 
 use std::{
+    any::Any,
+    sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
 };
 
 use bevy::prelude::*;
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
 use crate::protocol::{Reply, Request};
 
@@ -43,49 +45,33 @@ pub(super) fn next_request(requests: &Receiver<Request>) -> Option<Request> {
 #[error("{0}")]
 pub struct LinkDown(pub String);
 
-/// Whether the minds can be reached. While they cannot, agents go on with `rules`.
-#[derive(Resource, Debug, Clone, Default)]
-pub struct WorkerState {
-    down: Option<LinkDown>,
-}
+/// What the thread does: serves requests until the channel closes.
+type Work = dyn Fn(Receiver<Request>, Sender<Reply>) + Send + Sync;
 
-impl WorkerState {
-    /// Whether the worker answers.
-    pub const fn is_up(&self) -> bool {
-        self.down.is_none()
-    }
-
-    /// What the person should know.
-    pub const fn complaint(&self) -> Option<&LinkDown> {
-        self.down.as_ref()
-    }
-
-    /// Notes that the worker has gone.
-    pub fn note(&mut self, down: LinkDown) {
-        self.down.get_or_insert(down);
-    }
+/// One life of the worker thread.
+struct Thread {
+    requests: Sender<Request>,
+    replies: Receiver<Reply>,
+    handle: JoinHandle<()>,
 }
 
 /// The app's end of the link.
-#[derive(Resource, Debug)]
+#[derive(Resource)]
 pub struct WorkerLink {
     reads: bool,
-    requests: Option<Sender<Request>>,
-    replies: Receiver<Reply>,
-    thread: Option<JoinHandle<()>>,
+    work: Arc<Work>,
+    thread: Option<Thread>,
 }
 
 impl WorkerLink {
-    /// Starts a named thread that runs `work` on the other end of two bounded channels.
+    /// Starts a named thread that runs `work` on the other end of two bounded channels. It is run again if it dies.
     ///
     /// # Errors
     /// The system has no thread to give.
-    pub fn spawn(work: impl FnOnce(Receiver<Request>, Sender<Reply>) + Send + 'static) -> std::io::Result<Self> {
-        let (requests, inbox) = bounded(CAPACITY);
-        let (outbox, replies) = bounded(CAPACITY);
-        let thread = std::thread::Builder::new().name("evolora-worker".to_owned());
-        let thread = thread.spawn(move || work(inbox, outbox))?;
-        Ok(Self { reads: true, requests: Some(requests), replies, thread: Some(thread) })
+    pub fn spawn(work: impl Fn(Receiver<Request>, Sender<Reply>) + Send + Sync + 'static) -> std::io::Result<Self> {
+        let mut link = Self { reads: true, work: Arc::new(work), thread: None };
+        link.start()?;
+        Ok(link)
     }
 
     /// The same link to minds that do not read prompts, and are spared them.
@@ -100,13 +86,28 @@ impl WorkerLink {
         self.reads
     }
 
-    /// Sends a request; waits while the channel is full.
+    fn start(&mut self) -> std::io::Result<()> {
+        let (requests, inbox) = bounded(CAPACITY);
+        let (outbox, replies) = bounded(CAPACITY);
+        let work = Arc::clone(&self.work);
+        let thread = std::thread::Builder::new().name("evolora-worker".to_owned());
+        let handle = thread.spawn(move || work(inbox, outbox))?;
+        self.thread = Some(Thread { requests, replies, handle });
+        Ok(())
+    }
+
+    /// Sends a request.
     ///
     /// # Errors
-    /// The worker has gone.
+    /// The worker has gone, or takes nothing any more.
     pub fn send(&self, request: Request) -> Result<(), LinkDown> {
-        let sent = self.requests.as_ref().map(|requests| requests.send(request));
-        if matches!(sent, Some(Ok(()))) { Ok(()) } else { Err(gone()) }
+        match self.thread.as_ref().map(|thread| thread.requests.try_send(request)) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(TrySendError::Full(_))) => {
+                Err(LinkDown("The minds' worker thread takes no more questions".to_owned()))
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(gone()),
+        }
     }
 
     /// Waits for the next reply, at most `patience`; `None` if it has not come by then.
@@ -114,35 +115,65 @@ impl WorkerLink {
     /// # Errors
     /// The worker has gone, and everything it said has been read.
     pub fn receive(&self, patience: Duration) -> Result<Option<Reply>, LinkDown> {
-        if let Some(reply) = watch(|| self.replies.try_recv().ok()) {
+        let Some(thread) = &self.thread else { return Err(gone()) };
+        if let Some(reply) = watch(|| thread.replies.try_recv().ok()) {
             return Ok(Some(reply));
         }
-        match self.replies.recv_timeout(patience) {
+        match thread.replies.recv_timeout(patience) {
             Ok(reply) => Ok(Some(reply)),
             Err(RecvTimeoutError::Timeout) => Ok(None),
             Err(RecvTimeoutError::Disconnected) => Err(gone()),
         }
     }
+
+    /// Buries a worker that has gone and starts it anew; gives what the old one died of, if it said.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    pub fn start_anew(&mut self) -> std::io::Result<Option<String>> {
+        let cause = self.thread.take().and_then(|thread| {
+            drop((thread.requests, thread.replies));
+            join_within(thread.handle, FAREWELL)?.err().and_then(|panic| said(&*panic))
+        });
+        self.start().map(|()| cause)
+    }
+
+    /// Leaves a worker behind that hangs: what it may still say is never read.
+    pub fn abandon(&mut self) {
+        self.thread = None;
+    }
 }
 
 fn gone() -> LinkDown {
-    LinkDown("The minds' worker thread has stopped; agents go on with `rules`.".to_owned())
+    LinkDown("The minds' worker thread has stopped".to_owned())
+}
+
+/// What a panic said.
+fn said(panic: &(dyn Any + Send)) -> Option<String> {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+}
+
+/// Waits for a thread to end, but not for ever.
+fn join_within(handle: JoinHandle<()>, limit: Duration) -> Option<std::thread::Result<()>> {
+    let begun = Instant::now();
+    while !handle.is_finished() {
+        if begun.elapsed() > limit {
+            return None;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    Some(handle.join())
 }
 
 impl Drop for WorkerLink {
     /// Asks the worker to finish and waits for it, but not for ever: a thread that hangs is left behind.
     fn drop(&mut self) {
-        if let Some(requests) = self.requests.take() {
-            let _ = requests.try_send(Request::Shutdown);
-        }
-        let begun = Instant::now();
-        while self.thread.as_ref().is_some_and(|thread| !thread.is_finished()) && begun.elapsed() < FAREWELL {
-            // The worker may wait for room to answer: make some.
-            while self.replies.try_recv().is_ok() {}
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
-            let _ = thread.join();
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.requests.try_send(Request::Shutdown);
+            // Closed channels wake a worker that waits to be asked, or for room to answer.
+            drop((thread.requests, thread.replies));
+            let _ = join_within(thread.handle, FAREWELL);
         }
     }
 }

@@ -10,6 +10,7 @@ mod link;
 mod receive;
 mod resolve;
 mod scripted;
+mod state;
 
 use bevy::{
     ecs::schedule::{ScheduleLabel, SingleThreadedExecutor},
@@ -17,10 +18,11 @@ use bevy::{
 };
 
 pub use ask::Asked;
-pub use link::{LinkDown, WorkerLink, WorkerState};
-pub use receive::{give_minds_up, wait_for_thoughts};
-pub use resolve::{Fallback, GenerationEnded, Inbox, sum_up};
+pub use link::{LinkDown, WorkerLink};
+pub use receive::{give_minds_up, wait_for_thoughts, wait_until_ready};
+pub use resolve::{Fallback, GenerationEnded, Inbox, LastThought, sum_up};
 pub use scripted::{ScriptedMind, spawn_scripted_worker};
+pub use state::WorkerState;
 
 use crate::sim;
 
@@ -66,7 +68,8 @@ impl Plugin for MindPlugin {
             .init_resource::<Inbox>()
             .init_resource::<WorkerState>()
             .add_message::<GenerationEnded>()
-            .init_schedule(Ask)
+            .register_required_components::<sim::Agent, LastThought>();
+        app.init_schedule(Ask)
             .init_schedule(Resolve)
             .edit_schedule(Ask, run_on_one_thread)
             .edit_schedule(Resolve, run_on_one_thread)

@@ -6,8 +6,8 @@ use bevy::prelude::*;
 
 use super::{
     ask::Asked,
-    link::{LinkDown, WorkerState},
     scripted::{ScriptedMind, think},
+    state::WorkerState,
 };
 use crate::{
     genetics::fitness,
@@ -19,6 +19,10 @@ use crate::{
 /// The worker's answer to the open question. Whoever waits at the channel puts it here before [`Resolve`](super::Resolve).
 #[derive(Resource, Debug, Default)]
 pub struct Inbox(pub Option<Reply>);
+
+/// What an agent thought last: its own mind, or `rules` where that stood in.
+#[derive(Component, Debug, Clone, Default)]
+pub struct LastThought(pub Option<Thought>);
 
 /// How many decisions of this generation `rules` made because the mind did not answer.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,21 +54,22 @@ pub(super) fn receive_thoughts(
     mut inbox: ResMut<Inbox>,
     mut state: ResMut<WorkerState>,
     mut habitats: Query<(&Habitat, &mut Fallback)>,
-    mut choices: Query<&mut Choice>,
+    mut choices: Query<(&mut Choice, &mut LastThought)>,
 ) {
     let thoughts = match inbox.0.take() {
-        Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => Some(thoughts.thoughts),
+        Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => {
+            state.note_answer();
+            Some(thoughts.thoughts)
+        }
         Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {
-            state.note(LinkDown(reason));
+            state.note_failure(&reason);
             None
         }
         Some(Reply::Thought(_)) => {
-            state.note(LinkDown(
-                "The minds answered another question than was asked; agents go on with `rules`.".to_owned(),
-            ));
+            state.note_failure("The minds answered another question than was asked.");
             None
         }
-        Some(Reply::Failed { .. }) | None => None,
+        _ => None,
     };
     let stood_in = u64::from(thoughts.is_none());
     let thoughts =
@@ -73,13 +78,14 @@ pub(super) fn receive_thoughts(
     for (entity, thought) in asked.waiting.drain(..).zip(thoughts) {
         let action = thought.action.map_or_else(|| parse_reply(&thought.text), Ok);
         let unreadable = u64::from(action.is_err());
-        if let Ok(mut choice) = choices.get_mut(entity) {
-            *choice = action.map_or(Choice::Unreadable, Choice::Act);
-        }
         if stood_in + unreadable > 0 {
             let trouble = troubles.entry(thought.habitat).or_default();
             trouble.turns += stood_in;
             trouble.unreadable += unreadable;
+        }
+        if let Ok((mut choice, mut last)) = choices.get_mut(entity) {
+            *choice = action.map_or(Choice::Unreadable, Choice::Act);
+            *last = LastThought(Some(thought));
         }
     }
     if !troubles.is_empty() {

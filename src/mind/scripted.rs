@@ -65,6 +65,7 @@ pub(super) fn think(mind: ScriptedMind, thinker: &Thinker) -> Thought {
         text: Cow::Borrowed(action_phrase(action)),
         action: Some(action),
         policy,
+        log_probabilities: policy.map(f32::ln),
         tokens: 0,
         elapsed: std::time::Duration::ZERO,
     }

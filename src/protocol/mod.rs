@@ -21,4 +21,4 @@ pub use life::LifeRecord;
 pub use observation::{Observation, Thing};
 pub use random::{Moment, StreamKey, StreamName, Streams};
 pub use space::{Bearing, Cell, Direction};
-pub use worker::{Reply, Request, Think, Thinker, Thought, Thoughts};
+pub use worker::{MindFacts, Reply, Request, Think, Thinker, Thought, Thoughts};

@@ -24,6 +24,12 @@ pub enum StreamName {
     Order,
     /// Which action a mind samples.
     Act,
+    /// Where adapters begin.
+    Adapter,
+    /// What a model is pre-trained on.
+    Corpus,
+    /// Where a model's weights begin.
+    Weights,
 }
 
 impl StreamName {
@@ -34,6 +40,9 @@ impl StreamName {
             Self::Regrowth => *b"regrowth",
             Self::Order => *b"order   ",
             Self::Act => *b"act     ",
+            Self::Adapter => *b"adapter ",
+            Self::Corpus => *b"corpus  ",
+            Self::Weights => *b"weights ",
         }
     }
 }

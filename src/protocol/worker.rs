@@ -42,6 +42,13 @@ pub struct Thinker {
 /// What the worker answers.
 #[derive(Debug)]
 pub enum Reply {
+    /// The mind has been loaded. The first reply of minds that load something.
+    Ready(MindFacts),
+    /// The mind cannot be loaded; the thread ends.
+    Unusable {
+        /// Why not, in a sentence for the person.
+        reason: String,
+    },
     /// Every agent has decided.
     Thought(Thoughts),
     /// The question could not be answered.
@@ -51,6 +58,19 @@ pub enum Reply {
         /// What went wrong, in a sentence for the person.
         reason: String,
     },
+}
+
+/// What there is to know of a mind that has been loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MindFacts {
+    /// The model's name.
+    pub name: String,
+    /// Weights of the model.
+    pub parameters: u64,
+    /// Bytes that the model's matrices take.
+    pub model_bytes: u64,
+    /// Bytes that each agent's adapter takes.
+    pub adapter_bytes: u64,
 }
 
 /// The answer to one [`Think`].
@@ -75,6 +95,8 @@ pub struct Thought {
     pub action: Option<Action>,
     /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1.
     pub policy: [f32; Action::COUNT],
+    /// Log-probability of every action at temperature 1, in the same order.
+    pub log_probabilities: [f32; Action::COUNT],
     /// Tokens read and written; 0 for minds without a language model.
     pub tokens: u32,
     /// Time spent on this decision: the batch's time divided by its agents.
