@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("protocol", &[]),
     ("palette", &[]),
     ("sim", &["config", "protocol"]),
+    ("brain", &["config", "protocol"]),
     ("genetics", &["config", "protocol"]),
     ("language", &["protocol"]),
     ("policy", &["protocol"]),
@@ -22,9 +23,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("ui", &["config", "protocol", "palette", "record"]),
     (
         "app",
-        &["config", "protocol", "palette", "sim", "genetics", "language", "policy", "mind", "record", "view", "ui"],
+        &[
+            "config", "protocol", "palette", "sim", "brain", "genetics", "language", "policy", "mind", "record",
+            "view", "ui",
+        ],
     ),
-    ("lab", &["config", "protocol", "sim", "genetics", "language", "policy", "mind", "record", "app"]),
+    ("lab", &["config", "protocol", "sim", "brain", "genetics", "language", "policy", "mind", "record", "app"]),
     ("cli", &["config", "protocol", "sim", "genetics", "language", "policy", "mind", "record", "app", "lab"]),
 ];
 
@@ -33,6 +37,11 @@ const CRATES: &[(&str, &[&str])] = &[
     ("bevy", &["sim", "mind", "record", "view", "app"]),
     ("bevy_egui", &["ui", "app"]),
     ("wgpu", &["app"]),
+    ("candle_core", &["brain"]),
+    ("candle_nn", &["brain"]),
+    ("candle_transformers", &["brain"]),
+    ("tokenizers", &["brain"]),
+    ("gemm", &["brain"]),
     ("clap", &["cli"]),
     ("figment", &["config"]),
     ("toml", &["config"]),

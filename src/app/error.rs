@@ -1,6 +1,6 @@
 //! What can go wrong with a run.
 
-use crate::{config::ConfigError, record::RecordError};
+use crate::{brain::BrainError, config::ConfigError, record::RecordError};
 
 /// Why a run cannot begin or go on.
 #[derive(Debug, thiserror::Error)]
@@ -11,12 +11,15 @@ pub enum AppError {
     /// The results cannot be written.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The language model cannot be used.
+    #[error(transparent)]
+    Brain(#[from] BrainError),
     /// The worker thread cannot be started.
     #[error("The minds' worker thread cannot be started ({0}); close other programs and try again.")]
     Worker(std::io::Error),
-    /// There is no language model in this version.
-    #[error("This version has no language model yet: use --mind rules or --mind random.")]
-    NoModel,
+    /// The mind cannot be used.
+    #[error("{0}")]
+    Mind(String),
     /// The picture of the window cannot be written.
     #[error("The picture {} cannot be written: {reason}.", file.display())]
     Screenshot {

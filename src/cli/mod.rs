@@ -6,6 +6,7 @@ mod config;
 mod eval;
 mod headless;
 mod output;
+mod pretrain;
 mod settings;
 
 use std::process::ExitCode;
@@ -33,6 +34,8 @@ enum Command {
     Headless(headless::HeadlessArgs),
     /// Measure a mind on unseen maps, beside `rules` and `random` on the same maps.
     Eval(eval::EvalArgs),
+    /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
+    Pretrain(pretrain::PretrainArgs),
     /// Print every setting, its value, and where it came from.
     Config(config::ConfigArgs),
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Headless(args)) => headless::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),
     };

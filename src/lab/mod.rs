@@ -1,6 +1,7 @@
-//! What measures: evaluation on unseen maps, and the statistics of it.
+//! What measures and makes: evaluation on unseen maps, the statistics of it, and the pre-training of the default model.
 //!
 //! This room does *not* know the command line, the window, or how results are shown.
 
 pub mod eval;
+pub mod pretrain;
 pub mod statistics;

@@ -79,19 +79,40 @@ impl RunFiles {
         })
     }
 
-    /// Writes beside the place → flushes to the disk → renames → flushes the folder.
     fn replace(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
-        let path = self.folder.join(name);
-        let put = || {
-            let mut file = NamedTempFile::new_in(&self.folder)?;
-            write(file.as_file_mut())?;
-            file.as_file().sync_all()?;
-            readable_by_all(file.as_file())?;
-            file.persist(&path).map_err(|error| error.error)?;
-            sync_folder(&self.folder)
-        };
-        put().map_err(|source| RecordError::Write { path: path.clone(), source })
+        replace_file(&self.folder.join(name), write)
     }
+}
+
+/// Writes a file whole or not at all: beside its place → flush to the disk → rename → flush the folder, which is made if
+/// it is not there.
+///
+/// # Errors
+/// It cannot be written; the old one, if any, is still there.
+pub fn replace_file(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let put = || {
+        fs::create_dir_all(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        write(file.as_file_mut())?;
+        file.as_file().sync_all()?;
+        readable_by_all(file.as_file())?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder)
+    };
+    put().map_err(|source| RecordError::Write { path: path.to_owned(), source })
+}
+
+/// Writes rows as a CSV file, with a line of their names above.
+///
+/// # Errors
+/// As [`replace_file`].
+pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), RecordError> {
+    replace_file(path, |file| {
+        let mut csv = csv::Writer::from_writer(file);
+        rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
+        csv.flush()
+    })
 }
 
 /// The first line of `generations.csv`, which the csv crate writes with the first row only.

@@ -1,0 +1,106 @@
+//! Deciding in one pass: every candidate reply of every prompt is scored by a single prefill.
+//!
+//! Each prompt is a trunk; each inner node of the trie that branches hangs on it as a branch with a tree mask. Only the
+//! rows of the output matrix that some fork offers are ever multiplied.
+//!
+//! This module does *not* know what the replies mean, who asks, or how one of them is drawn.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+
+use super::{
+    error::Result,
+    lora::{Adapter, AdapterLayout},
+    model::{Batch, LanguageModel},
+    trie::Trie,
+};
+
+/// A prompt, and the adapter of whoever asks; `None` for the bare base.
+pub struct Question<'a> {
+    /// The prompt's tokens.
+    pub tokens: &'a [u32],
+    /// The adapter.
+    pub adapter: Option<&'a Adapter>,
+}
+
+/// What a model gives for one prompt: the logits of each fork's children, in the order of [`Trie::forks`].
+pub type ForkLogits = Vec<Vec<f32>>;
+
+/// Scores the replies of a trie with one model.
+pub struct Scorer {
+    trie: Trie,
+    /// The paths of the forks below the root.
+    branches: Vec<Vec<u32>>,
+    /// Per fork: its branch, `None` for the root; and its children as columns of `rows`.
+    forks: Vec<(Option<usize>, Vec<usize>)>,
+    /// The output matrix's rows for the tokens on offer: `[offered, d]`.
+    rows: Tensor,
+    context: usize,
+}
+
+impl Scorer {
+    /// Prepares to score `trie` with `model`.
+    ///
+    /// # Errors
+    /// The model does not have the trie's tokens.
+    pub fn new(model: &LanguageModel, trie: Trie) -> Result<Self> {
+        let offered = trie.offered();
+        let rows = model.output().rows(&offered)?;
+        let mut branches = Vec::new();
+        let mut forks = Vec::new();
+        for fork in trie.forks() {
+            let branch = (!fork.path.is_empty()).then(|| {
+                branches.push(fork.path.clone());
+                branches.len() - 1
+            });
+            let columns = fork.children.iter().map(|child| offered.partition_point(|token| token < child)).collect();
+            forks.push((branch, columns));
+        }
+        let longest = branches.iter().map(Vec::len).max().unwrap_or(0);
+        Ok(Self { trie, branches, forks, rows, context: model.context().saturating_sub(longest).max(1) })
+    }
+
+    /// The trie.
+    pub const fn trie(&self) -> &Trie {
+        &self.trie
+    }
+
+    /// Tokens that a prompt of `tokens` tokens costs: its own, and the branches'.
+    pub fn cost(&self, tokens: usize) -> usize {
+        tokens.min(self.context) + self.branches.iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The logits of every fork for every question, in one batch. Of a prompt that is longer than the model's context, the
+    /// end is read.
+    ///
+    /// # Errors
+    /// A token is not in the vocabulary, or an operation fails.
+    pub fn score(
+        &self,
+        model: &LanguageModel,
+        layout: &AdapterLayout,
+        questions: &[Question],
+    ) -> Result<Vec<ForkLogits>> {
+        let mut batch = Batch::default();
+        let mut wanted = Vec::with_capacity(questions.len() * self.forks.len());
+        let mut owners: Vec<(Range<usize>, &Adapter)> = Vec::new();
+        for question in questions {
+            let from = question.tokens.len().saturating_sub(self.context);
+            let placed = batch.push(&question.tokens[from..], &self.branches);
+            let row = |branch: &Option<usize>| branch.map_or(placed.last, |at| placed.branches[at]);
+            wanted.extend(self.forks.iter().map(|(branch, _)| row(branch) as u32));
+            owners.extend(question.adapter.map(|adapter| (placed.rows.clone(), adapter)));
+        }
+        if batch.rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let features = model.features(&batch, &layout.activate(&owners))?;
+        let wanted = Tensor::new(wanted, features.device())?;
+        let logits: Vec<Vec<f32>> = features.index_select(&wanted, 0)?.matmul(&self.rows.t()?)?.to_vec2()?;
+        let of_fork =
+            |(logits, (_, columns)): (&Vec<f32>, &(_, Vec<usize>))| columns.iter().map(|at| logits[*at]).collect();
+        let one = |logits: &[Vec<f32>]| logits.iter().zip(&self.forks).map(of_fork).collect();
+        Ok(logits.chunks(self.forks.len().max(1)).map(one).collect())
+    }
+}

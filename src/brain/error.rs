@@ -1,0 +1,59 @@
+//! What can go wrong with a model, in one sentence each.
+
+use std::path::{Path, PathBuf};
+
+/// What can go wrong with a model and its files.
+#[derive(Debug, thiserror::Error)]
+pub enum BrainError {
+    /// There is nothing at the path.
+    #[error("There is no model at {path}.{hint}")]
+    Missing {
+        /// The path looked for.
+        path: PathBuf,
+        /// What is there instead, and how to get a model; begins with a space, or is empty.
+        hint: String,
+    },
+    /// A file is there and cannot be read.
+    #[error("{path} cannot be read: {source}.")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file can be read and is not what it should be.
+    #[error("{path} cannot be used as a model: {what}.")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The settings ask for what the model or the machine does not have.
+    #[error("{0}.")]
+    Setting(String),
+    /// The tokenizer failed.
+    #[error("The tokenizer failed: {0}.")]
+    Tokenizer(String),
+    /// A tensor operation failed.
+    #[error("The model's arithmetic failed: {0}.")]
+    Arithmetic(#[from] candle_core::Error),
+}
+
+impl BrainError {
+    /// The file at `path` is not what it should be.
+    pub fn file(path: &Path, what: impl ToString) -> Self {
+        // Some libraries put a backtrace or a second line behind their sentence.
+        let what = what.to_string();
+        let first = what.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+        Self::File { path: path.to_owned(), what: first }
+    }
+
+    /// The file at `path` could not be read.
+    pub fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read { path: path.to_owned(), source }
+    }
+}
+
+/// What the brain's functions give.
+pub type Result<T> = std::result::Result<T, BrainError>;

@@ -1,0 +1,69 @@
+//! The shape of a Llama model, out of a GGUF file's metadata.
+
+use candle_core::quantized::gguf_file::Value;
+
+use super::{GgufFile, Keep};
+use crate::brain::{
+    error::Result,
+    model::{Llama, LlamaConfig, RopeStyle},
+};
+
+/// The shape that a GGUF file of the architecture `llama` names.
+///
+/// # Errors
+/// It is of another architecture, a number is missing, or it needs what this program does not do.
+pub fn read_llama_config(file: &GgufFile) -> Result<LlamaConfig> {
+    let architecture = file.text("general.architecture").unwrap_or("nothing");
+    if architecture != "llama" {
+        return Err(
+            file.error(format!("it holds the architecture \"{architecture}\", and of GGUF files only llama is known"))
+        );
+    }
+    let scaled = file.text("llama.rope.scaling.type").is_some_and(|kind| kind != "none");
+    if scaled || file.has_raw("rope_freqs.weight") {
+        return Err(file.error("it scales its rotary embedding, which is not known here"));
+    }
+    let whole = |key: &str| {
+        let found = file.whole(&format!("llama.{key}")).and_then(|value| usize::try_from(value).ok());
+        found.ok_or_else(|| file.error(format!("its metadata has no number llama.{key}")))
+    };
+    let (hidden, heads) = (whole("embedding_length")?, whole("attention.head_count")?);
+    let head = whole("attention.key_length").or_else(|_| {
+        hidden
+            .checked_div(heads)
+            .filter(|head| head * heads == hidden)
+            .ok_or_else(|| file.error("its heads do not divide its rows"))
+    })?;
+    if whole("rope.dimension_count").is_ok_and(|turned| turned != head) {
+        return Err(file.error("it turns only a part of each head, which is not known here"));
+    }
+    let tokens = file.content().metadata.get("tokenizer.ggml.tokens");
+    let tokens = tokens.and_then(|value| if let Value::Array(all) = value { Some(all.len()) } else { None });
+    let vocabulary =
+        whole("vocab_size").ok().or(tokens).ok_or_else(|| file.error("it does not say how many tokens it has"))?;
+    let config = LlamaConfig {
+        hidden,
+        inner: whole("feed_forward_length")?,
+        layers: whole("block_count")?,
+        heads,
+        kv_heads: whole("attention.head_count_kv").unwrap_or(heads),
+        head,
+        vocabulary,
+        context: whole("context_length")?,
+        rope_theta: file.real("llama.rope.freq_base").unwrap_or(10_000.0),
+        rope_style: RopeStyle::Interleaved,
+        eps: file.real("llama.attention.layer_norm_rms_epsilon").unwrap_or(1e-5) as f32,
+        tied: !file.has_raw("output.weight"),
+    };
+    config.check().map_err(|what| file.error(what))?;
+    Ok(config)
+}
+
+/// Loads the Llama model that a GGUF file holds.
+///
+/// # Errors
+/// As [`read_llama_config`], or a tensor is missing or of another shape.
+pub fn load_llama(file: &mut GgufFile, keep: &Keep) -> Result<Llama> {
+    let config = read_llama_config(file)?;
+    Llama::load(config, file, keep)
+}

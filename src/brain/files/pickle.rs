@@ -1,0 +1,286 @@
+//! `pytorch_model.bin`: a zip archive with a pickle of tensors' places and one entry per storage.
+//!
+//! candle's unpickler runs no code, but believes every length and knows no boolean tensors. So the pickle is walked over
+//! once, operation by operation, before candle reads it, and its tensors are then placed here, with checks.
+//!
+//! This module does *not* know the families of models.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs::File,
+    io::{BufReader, Cursor, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use candle_core::{
+    DType, Device, Tensor,
+    pickle::{Object, Stack},
+    quantized::{GgmlDType, QStorage, QTensor},
+};
+use zip::ZipArchive;
+
+use super::{Keep, Tensors};
+use crate::brain::{
+    error::{BrainError, Result},
+    model::Matrix,
+};
+
+/// Longest pickle: it holds names and shapes only.
+const MAX_PICKLE: u64 = 16 << 20;
+/// How often a compound value may be fetched from the memo: each time it is copied whole.
+const MAX_COPIES: u32 = 8;
+
+/// Where a tensor lies.
+#[derive(Debug, Clone)]
+struct Place {
+    entry: String,
+    dtype: DType,
+    shape: Vec<usize>,
+    /// Bytes before it in the entry.
+    offset: u64,
+}
+
+/// The tensors of a `pytorch_model.bin`.
+#[derive(Debug)]
+pub struct PickleFile {
+    path: PathBuf,
+    places: BTreeMap<String, Place>,
+}
+
+type Archive = ZipArchive<BufReader<File>>;
+
+impl PickleFile {
+    /// Opens a file and reads where its tensors lie.
+    ///
+    /// # Errors
+    /// It is no zip archive with a pickle of tensors, or is broken.
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut archive = open(path)?;
+        let name = archive.file_names().filter_map(std::result::Result::ok).find(|name| name.ends_with("data.pkl"));
+        let name = name.map(|name| name.into_owned()).ok_or_else(|| BrainError::file(path, "it holds no data.pkl"))?;
+        let folder = name.trim_end_matches("data.pkl").to_owned();
+        let entry = archive.by_name(&name).map_err(|error| BrainError::file(path, error))?;
+        let mut pickle = Vec::new();
+        entry.take(MAX_PICKLE + 1).read_to_end(&mut pickle).map_err(|error| BrainError::read(path, error))?;
+        let places = place_tensors(&pickle, &folder).map_err(|what| BrainError::file(path, what))?;
+        Ok(Self { path: path.to_owned(), places })
+    }
+
+    fn error(&self, what: impl ToString) -> BrainError {
+        BrainError::file(&self.path, what)
+    }
+
+    fn bytes(&self, name: &str, shape: &[usize]) -> Result<(DType, Vec<u8>)> {
+        let place = self.places.get(name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
+        if place.shape != shape {
+            return Err(self.error(format!("{name} has the shape {:?}, and {shape:?} was expected", place.shape)));
+        }
+        let need = (shape.iter().product::<usize>() * place.dtype.size_in_bytes()) as u64;
+        let mut archive = open(&self.path)?;
+        let mut entry = archive.by_name(&place.entry).map_err(|error| self.error(error))?;
+        if place.offset.checked_add(need).is_none_or(|end| end > entry.size()) || entry.compressed_size() < entry.size()
+        {
+            return Err(self.error(format!("its entry {} is shorter than {name}, or compressed", place.entry)));
+        }
+        let read = |error| BrainError::read(&self.path, error);
+        std::io::copy(&mut entry.by_ref().take(place.offset), &mut std::io::sink()).map_err(read)?;
+        let mut bytes = Vec::new();
+        entry.take(need).read_to_end(&mut bytes).map_err(read)?;
+        if bytes.len() as u64 != need {
+            return Err(self.error(format!("it ends before {name} does")));
+        }
+        Ok((place.dtype, bytes))
+    }
+
+    fn real(&self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        let (dtype, bytes) = self.bytes(name, shape)?;
+        Ok(Tensor::from_raw_buffer(&bytes, dtype, shape, &Device::Cpu)?.to_dtype(DType::F32)?)
+    }
+}
+
+impl Tensors for PickleFile {
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    fn matrix(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Matrix> {
+        let halves = match self.places.get(name).map(|place| place.dtype) {
+            Some(DType::F16) => GgmlDType::F16,
+            Some(DType::BF16) => GgmlDType::BF16,
+            _ => return keep.dense(&self.real(name, &shape)?),
+        };
+        let (_, bytes) = self.bytes(name, &shape)?;
+        let storage = QStorage::from_data(bytes.into(), &Device::Cpu, halves)?;
+        keep.blocks(Arc::new(QTensor::new(storage, (shape[0], shape[1]))?))
+    }
+
+    fn vector(&mut self, name: &str, len: usize, keep: &Keep) -> Result<Tensor> {
+        Ok(self.real(name, &[len])?.to_device(&keep.device)?)
+    }
+}
+
+fn open(path: &Path) -> Result<Archive> {
+    let file = File::open(path).map_err(|error| BrainError::read(path, error))?;
+    ZipArchive::new(BufReader::new(file)).map_err(|error| BrainError::file(path, error))
+}
+
+/// Walks over a pickle without believing it: lengths within the file, known operations only, few copies.
+fn vet_pickle(pickle: &[u8]) -> std::result::Result<(), String> {
+    let mut at = 0;
+    let mut slots: HashMap<u32, bool> = HashMap::new();
+    let (mut last_is_compound, mut copies) = (false, 0);
+    let number = |at: usize, bytes: usize| -> std::result::Result<u32, String> {
+        let slice = pickle.get(at..at + bytes).ok_or("the pickle ends too early")?;
+        Ok(slice.iter().rev().fold(0, |all, byte| all << 8 | u32::from(*byte)))
+    };
+    while let Some(operation) = pickle.get(at) {
+        at += 1;
+        let length = match operation {
+            0x80 | b'K' => 1,
+            b'M' => 2,
+            b'J' => 4,
+            b'G' => 8,
+            b'X' => 4 + number(at, 4)? as usize,
+            0x8a if number(at, 1)? <= 8 => 1 + number(at, 1)? as usize,
+            b'c' => {
+                let lines = pickle[at..].split_inclusive(|byte| *byte == b'\n').take(2);
+                lines.map(<[u8]>::len).sum()
+            }
+            b'q' | b'r' => {
+                let bytes = if *operation == b'q' { 1 } else { 4 };
+                slots.insert(number(at, bytes)?, last_is_compound);
+                bytes
+            }
+            b'h' | b'j' => {
+                let bytes = if *operation == b'h' { 1 } else { 4 };
+                copies += u32::from(slots.get(&number(at, bytes)?).copied().unwrap_or(true));
+                bytes
+            }
+            b'.' => return Ok(()),
+            b')'
+            | b'R'
+            | b'('
+            | b't'
+            | b'Q'
+            | 0x85..=0x89
+            | b'N'
+            | b's'
+            | b'u'
+            | b'}'
+            | b'd'
+            | b'b'
+            | 0x81
+            | b']'
+            | b'a'
+            | b'e' => 0,
+            other => return Err(format!("its pickle holds the unknown operation {other:#x}")),
+        };
+        if copies > MAX_COPIES {
+            return Err("its pickle copies values over and over".to_owned());
+        }
+        if !matches!(operation, b'q' | b'r') {
+            last_is_compound =
+                !matches!(operation, b'X' | b'c' | b'K' | b'M' | b'J' | b'G' | 0x8a | b')' | b'}' | b']');
+        }
+        at += length;
+    }
+    Err("its pickle has no end".to_owned())
+}
+
+/// Reads a pickle and finds its tensors; those of types that no weight has (masks) are passed over.
+fn place_tensors(pickle: &[u8], folder: &str) -> std::result::Result<BTreeMap<String, Place>, String> {
+    if pickle.len() as u64 > MAX_PICKLE {
+        return Err("its pickle is too long to hold names and shapes only".to_owned());
+    }
+    vet_pickle(pickle)?;
+    let mut stack = Stack::empty();
+    stack.read_loop(&mut Cursor::new(pickle)).map_err(|error| error.to_string())?;
+    let Object::Dict(entries) = stack.finalize().map_err(|error| error.to_string())? else {
+        return Err("its pickle holds no dictionary of tensors".to_owned());
+    };
+    let mut places = BTreeMap::new();
+    for (key, value) in entries {
+        let Object::Unicode(name) = key else { continue };
+        match place_of(value, folder) {
+            Ok(Some(place)) => drop(places.insert(name, place)),
+            Ok(None) => {}
+            Err(what) => return Err(format!("its tensor {name} {what}")),
+        }
+    }
+    Ok(places)
+}
+
+/// The place of a tensor: `_rebuild_tensor_v2(storage, offset, size, stride, …)`, bare or as a parameter.
+fn place_of(value: Object, folder: &str) -> std::result::Result<Option<Place>, &'static str> {
+    let Object::Reduce { callable, args } = value else { return Ok(None) };
+    let (Object::Class { class_name, .. }, Object::Tuple(mut args)) = (*callable, *args) else { return Ok(None) };
+    match class_name.as_str() {
+        "_rebuild_parameter" if !args.is_empty() => return place_of(args.swap_remove(0), folder),
+        "_rebuild_tensor_v2" => {}
+        _ => return Ok(None),
+    }
+    let [Object::PersistentLoad(storage), offset, Object::Tuple(size), Object::Tuple(stride), ..] = args.as_slice()
+    else {
+        return Err("is not placed as PyTorch places tensors");
+    };
+    let Object::Tuple(storage) = &**storage else { return Err("has no storage") };
+    let [_, Object::Class { class_name, .. }, Object::Unicode(entry), ..] = storage.as_slice() else {
+        return Err("has no storage");
+    };
+    let dtype = match class_name.as_str() {
+        "FloatStorage" => DType::F32,
+        "DoubleStorage" => DType::F64,
+        "HalfStorage" => DType::F16,
+        "BFloat16Storage" => DType::BF16,
+        _ => return Ok(None),
+    };
+    let numbers = |all: &[Object]| all.iter().map(whole).collect::<Option<Vec<usize>>>();
+    let (Some(shape), Some(stride), Some(offset)) = (numbers(size), numbers(stride), whole(offset)) else {
+        return Err("has an impossible shape");
+    };
+    let mut expected = 1_usize;
+    for (dim, step) in shape.iter().zip(&stride).rev() {
+        if *step != expected && *dim != 1 {
+            return Err("does not lie row by row");
+        }
+        expected = expected.checked_mul(*dim).ok_or("has an impossible shape")?;
+    }
+    if shape.len() != stride.len() || expected.checked_mul(8).is_none() {
+        return Err("has an impossible shape");
+    }
+    let offset = (offset as u64).checked_mul(dtype.size_in_bytes() as u64).ok_or("has an impossible offset")?;
+    Ok(Some(Place { entry: format!("{folder}data/{entry}"), dtype, shape, offset }))
+}
+
+fn whole(object: &Object) -> Option<usize> {
+    match object {
+        Object::Int(number) => usize::try_from(*number).ok(),
+        Object::Long(number) => usize::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::vet_pickle;
+
+    #[test]
+    fn lengths_and_operations_are_checked_before_anything_is_read() {
+        assert_eq!(vet_pickle(b"\x80\x02}q\x00."), Ok(()));
+        assert_eq!(vet_pickle(b"\x80\x02}"), Err("its pickle has no end".to_owned()));
+        assert!(vet_pickle(b"X\xff\xff\xff\xffab.").is_err());
+        assert!(vet_pickle(b"\x80\x02i.").unwrap_err().contains("0x69"));
+    }
+
+    #[test]
+    fn a_pickle_that_doubles_itself_is_refused() {
+        // A tuple of two, put into the memo; then again and again a tuple of it and itself.
+        let mut bomb = b"K\x01K\x02\x86q\x00".to_vec();
+        for slot in 0..20_u8 {
+            bomb.extend([b'h', slot, b'h', slot, 0x86, b'q', slot + 1]);
+        }
+        bomb.push(b'.');
+        assert!(vet_pickle(&bomb).unwrap_err().contains("over and over"));
+    }
+}

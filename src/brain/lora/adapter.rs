@@ -1,0 +1,117 @@
+//! One agent's adapter, and which matrices adapters sit on.
+
+use std::{ops::Range, sync::Arc};
+
+use rand::{Rng, RngExt};
+
+use super::grouped::{ActiveAdapters, Group, Grouped};
+use crate::{
+    brain::error::{BrainError, Result},
+    config::{LoraLayers, LoraSettings, LoraTarget},
+};
+
+/// A matrix that can be adapted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site {
+    /// The layer, counted from the bottom.
+    pub layer: usize,
+    /// The matrix.
+    pub target: LoraTarget,
+    /// Entries of its result.
+    pub out: usize,
+    /// Entries of its input.
+    pub inner: usize,
+}
+
+/// Rank, scale and sites that all adapters of a population share.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdapterLayout {
+    /// r.
+    pub rank: usize,
+    /// α; the adapter's part is scaled by α/r.
+    pub alpha: f32,
+    /// The matrices that are adapted.
+    pub sites: Vec<Site>,
+}
+
+/// A `[r, in]` and B `[out, r]` of one matrix, as f32 masters.
+#[derive(Debug, Clone)]
+pub struct Pair {
+    /// A `[r, in]`; shared among agents where only B is a creature's own.
+    pub a: Arc<Vec<f32>>,
+    /// B `[out, r]`.
+    pub b: Arc<Vec<f32>>,
+}
+
+/// One adapter: a pair for every site of its layout, in that order.
+#[derive(Debug, Clone)]
+pub struct Adapter {
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+}
+
+impl AdapterLayout {
+    /// The sites that the settings choose among `all` sites of a model with `layers` layers.
+    ///
+    /// # Errors
+    /// The model has none of the matrices that the settings name.
+    pub fn choose(settings: &LoraSettings, all: &[Site], layers: usize) -> Result<Self> {
+        let first = match settings.layers {
+            LoraLayers::All(_) => 0,
+            LoraLayers::Top(n) => layers.saturating_sub(n as usize),
+        };
+        let chosen = |site: &&Site| site.layer >= first && settings.targets.contains(&site.target);
+        let sites: Vec<_> = all.iter().filter(chosen).copied().collect();
+        if sites.is_empty() && !settings.targets.is_empty() && first < layers {
+            let words: Vec<_> = settings.targets.iter().map(|target| target.word()).collect();
+            return Err(BrainError::Setting(format!("This model has none of the matrices {}", words.join(", "))));
+        }
+        Ok(Self { rank: settings.rank as usize, alpha: settings.alpha as f32, sites })
+    }
+
+    /// α/r.
+    pub fn scale(&self) -> f32 {
+        self.alpha / self.rank as f32
+    }
+
+    /// Bytes that one adapter takes, without what it shares.
+    pub fn bytes(&self, shares_a: bool) -> usize {
+        let numbers = self.sites.iter().map(|site| self.rank * (site.out + if shares_a { 0 } else { site.inner }));
+        numbers.sum::<usize>() * size_of::<f32>()
+    }
+
+    /// A new adapter that changes nothing: B is zero.
+    pub fn blank(&self, a: &[Arc<Vec<f32>>]) -> Adapter {
+        let pair = |(site, a): (&Site, &Arc<Vec<f32>>)| Pair {
+            a: Arc::clone(a),
+            b: Arc::new(vec![0.0; site.out * self.rank]),
+        };
+        Adapter { pairs: self.sites.iter().zip(a).map(pair).collect() }
+    }
+
+    /// What a batch needs in which `rows` belong to each adapter; the rows lie one after the other. An adapter whose B
+    /// is zero costs nothing.
+    pub fn activate(&self, owners: &[(Range<usize>, &Adapter)]) -> ActiveAdapters {
+        let mut active = ActiveAdapters::none();
+        for (at, site) in self.sites.iter().enumerate() {
+            let groups = owners.iter().filter_map(|(rows, adapter)| {
+                let pair = adapter.pairs.get(at).filter(|pair| pair.b.iter().any(|b| *b != 0.0))?;
+                Some(Group { rows: rows.clone(), a: Arc::clone(&pair.a), b: Arc::clone(&pair.b) })
+            });
+            let groups: Vec<_> = groups.collect();
+            if !groups.is_empty() {
+                active.set(site.layer, site.target, Grouped::new(self.rank, self.scale(), groups));
+            }
+        }
+        active
+    }
+}
+
+/// A for every site, drawn uniformly from ±1/√in: PEFT's `kaiming_uniform_(a = √5)`.
+pub fn shared_a(layout: &AdapterLayout, draws: &mut impl Rng) -> Vec<Arc<Vec<f32>>> {
+    let draw = |site: &Site, draws: &mut _| {
+        let most = (site.inner as f32).sqrt().recip();
+        (0..layout.rank * site.inner).map(|_| RngExt::random_range(draws, -most..=most)).collect()
+    };
+    layout.sites.iter().map(|site| Arc::new(draw(site, draws))).collect()
+}

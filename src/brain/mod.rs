@@ -1,0 +1,25 @@
+//! The language model's side: model files, the forward pass with an adapter per agent, deciding, pre-training.
+//!
+//! This room does *not* know Bevy, habitats, rewards, or the grammar of prompts: prompts and the candidate replies come
+//! to it as strings.
+
+mod decide;
+mod error;
+pub mod files;
+mod kernel;
+mod llm;
+mod load;
+pub mod lora;
+pub mod model;
+pub mod pretrain;
+mod tokenizer;
+mod trie;
+mod worker;
+
+pub use decide::{ForkLogits, Question, Scorer};
+pub use error::{BrainError, Result};
+pub use llm::{Llm, LlmPlan};
+pub use load::{Format, LoadedModel, SHIPPED_NAME, device, find_files, load_model};
+pub use tokenizer::Tokenizer;
+pub use trie::{Fork, Trie, log_softmax};
+pub use worker::serve;

@@ -1,0 +1,281 @@
+//! Causal multi-head attention (Vaswani et al. 2017, arXiv:1706.03762) over packed rows, with grouped key/value heads
+//! (Ainslie et al. 2023, arXiv:2305.13245), a tree mask, and a window where the model has one.
+//!
+//! For each head h of row i, over the rows j that i sees:  `o = Σⱼ softmaxⱼ(scale · q·kⱼ) · vⱼ`.
+//!
+//! This module does *not* know positions, weights or layers.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::{batch::Sight, matrix::slice_of};
+use crate::brain::error::Result;
+
+/// Rows × width from which work on rows is divided among threads.
+pub(super) const PARALLEL: usize = 1 << 17;
+
+/// Attention of one layer.
+#[derive(Debug, Clone)]
+pub struct Attention {
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads, which divide the query heads.
+    pub kv_heads: usize,
+    /// Entries of a head.
+    pub head: usize,
+    /// Factor on the scores: 1/√head, or 1 for GPT-Neo.
+    pub scale: f32,
+    /// How many of the last rows are seen, for local layers.
+    pub window: Option<usize>,
+}
+
+impl Attention {
+    /// q `[rows, heads · head]`, k and v `[keys, kv_heads · head]`, `sights[row]` = the key rows that it sees → `[rows, heads · head]`.
+    /// Differentiable.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, sights: &Arc<Vec<Sight>>) -> Result<Tensor> {
+        if q.device().is_cpu() {
+            let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
+            return Ok(q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)?);
+        }
+        self.attend_on_any_device(q, k, v, sights)
+    }
+
+    /// The same in candle's own operations: one large masked softmax.
+    fn attend_on_any_device(&self, q: &Tensor, k: &Tensor, v: &Tensor, sights: &[Sight]) -> Result<Tensor> {
+        let (rows, keys) = (q.dim(0)?, k.dim(0)?);
+        let split = |x: &Tensor, heads| x.reshape((x.dim(0)?, heads, self.head))?.transpose(0, 1)?.contiguous();
+        let group = self.heads / self.kv_heads;
+        let repeat = |x: Tensor| {
+            let wide = x.unsqueeze(1)?.broadcast_as((self.kv_heads, group, keys, self.head))?;
+            wide.reshape((self.heads, keys, self.head))
+        };
+        let (q, k, v) = (split(q, self.heads)?, repeat(split(k, self.kv_heads)?)?, repeat(split(v, self.kv_heads)?)?);
+        let mut mask = vec![f32::NEG_INFINITY; rows * keys];
+        for (row, sight) in sights.iter().enumerate() {
+            sight.rows(self.window).for_each(|key| mask[row * keys + key] = 0.0);
+        }
+        let mask = Tensor::from_vec(mask, (1, rows, keys), q.device())?;
+        let scores = (q.matmul(&k.t()?)? * f64::from(self.scale))?.broadcast_add(&mask)?;
+        let weights = candle_nn::ops::softmax(&scores, candle_core::D::Minus1)?;
+        Ok(weights.matmul(&v)?.transpose(0, 1)?.reshape((rows, self.heads * self.head))?)
+    }
+}
+
+/// Σ aᵢ·bᵢ in eight running sums, which the compiler keeps in vector registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 8];
+    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
+    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a8.zip(b8) {
+        for i in 0..8 {
+            sums[i] += a[i] * b[i];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+/// y += factor · x.
+fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
+    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
+}
+
+struct Attend {
+    layer: Attention,
+    sights: Arc<Vec<Sight>>,
+}
+
+/// q, k and v as numbers, with their widths.
+struct Inputs<'a> {
+    q: &'a [f32],
+    k: &'a [f32],
+    v: &'a [f32],
+    width: usize,
+    kv_width: usize,
+}
+
+impl Attend {
+    /// Softmax weights of one row and head over the keys that it sees, into `weights`.
+    fn weigh(&self, x: &Inputs, row: usize, h: usize, keys: &[usize], weights: &mut Vec<f32>) {
+        let Attention { head, scale, .. } = self.layer;
+        let q = &x.q[row * x.width + h * head..][..head];
+        let at = self.kv_offset(h);
+        weights.clear();
+        weights.extend(keys.iter().map(|key| scale * dot(q, &x.k[key * x.kv_width + at..][..head])));
+        let most = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
+        let sum: f32 = weights.iter().sum();
+        weights.iter_mut().for_each(|weight| *weight /= sum);
+    }
+
+    /// Where the key and value head of query head `h` begins.
+    const fn kv_offset(&self, h: usize) -> usize {
+        h / (self.layer.heads / self.layer.kv_heads) * self.layer.head
+    }
+
+    fn row(&self, x: &Inputs, row: usize, out: &mut [f32]) {
+        let head = self.layer.head;
+        let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
+        let mut weights = Vec::with_capacity(keys.len());
+        for h in 0..self.layer.heads {
+            self.weigh(x, row, h, &keys, &mut weights);
+            let (at, out) = (self.kv_offset(h), &mut out[h * head..(h + 1) * head]);
+            for (key, weight) in keys.iter().zip(&weights) {
+                add_scaled(out, &x.v[key * x.kv_width + at..][..head], *weight);
+            }
+        }
+    }
+
+    fn check(&self, q: &Layout, k: &Layout, v: &Layout) -> CandleResult<(usize, usize, usize)> {
+        let Attention { heads, kv_heads, head, .. } = self.layer;
+        let ((rows, width), (keys, kv_width)) = (q.shape().dims2()?, k.shape().dims2()?);
+        let sees = self.sights.iter().map(|sight| sight.trunk.end.max(sight.branch.end)).max().unwrap_or(0);
+        let fits = width == heads * head && kv_width == kv_heads * head && k.shape() == v.shape();
+        if !fits || self.sights.len() != rows || sees > keys {
+            candle_core::bail!("attention of {rows} rows over {keys} keys does not fit its shapes");
+        }
+        Ok((rows, width, kv_width))
+    }
+
+    /// The gradients of q, k and v for the gradient of the output.
+    fn gradients(&self, x: &Inputs, grad: &[f32], rows: usize) -> [Vec<f32>; 3] {
+        let head = self.layer.head;
+        let (mut dq, mut dk, mut dv) = (vec![0.0; x.q.len()], vec![0.0; x.k.len()], vec![0.0; x.v.len()]);
+        let (mut weights, mut scores) = (Vec::new(), Vec::new());
+        for row in 0..rows {
+            let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
+            for h in 0..self.layer.heads {
+                self.weigh(x, row, h, &keys, &mut weights);
+                let (q_at, at) = (row * x.width + h * head, self.kv_offset(h));
+                let out = &grad[q_at..q_at + head];
+                // dP = dO·v;  dS = P·(dP − Σ P·dP).
+                scores.clear();
+                scores.extend(keys.iter().map(|key| dot(out, &x.v[key * x.kv_width + at..][..head])));
+                let mean: f32 = dot(&weights, &scores);
+                for ((key, weight), score) in keys.iter().zip(&weights).zip(&scores) {
+                    let kv_at = key * x.kv_width + at;
+                    let ds = weight * (score - mean) * self.layer.scale;
+                    add_scaled(&mut dv[kv_at..kv_at + head], out, *weight);
+                    add_scaled(&mut dq[q_at..q_at + head], &x.k[kv_at..kv_at + head], ds);
+                    add_scaled(&mut dk[kv_at..kv_at + head], &x.q[q_at..q_at + head], ds);
+                }
+            }
+        }
+        [dq, dk, dv]
+    }
+}
+
+impl CustomOp3 for Attend {
+    fn name(&self) -> &'static str {
+        "attention"
+    }
+
+    fn cpu_fwd(
+        &self,
+        q: &CpuStorage,
+        q_layout: &Layout,
+        k: &CpuStorage,
+        k_layout: &Layout,
+        v: &CpuStorage,
+        v_layout: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        let (rows, width, kv_width) = self.check(q_layout, k_layout, v_layout)?;
+        let (q, k, v) = (slice_of(q, q_layout)?, slice_of(k, k_layout)?, slice_of(v, v_layout)?);
+        let inputs = Inputs { q, k, v, width, kv_width };
+        let mut out = vec![0.0; rows * width];
+        if rows * width > PARALLEL {
+            out.par_chunks_mut(width).enumerate().for_each(|(row, out)| self.row(&inputs, row, out));
+        } else {
+            out.chunks_mut(width).enumerate().for_each(|(row, out)| self.row(&inputs, row, out));
+        }
+        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
+    }
+
+    fn bwd(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (rows, width) = q.dims2()?;
+        let kv_width = k.dim(1)?;
+        let flat = |x: &Tensor| x.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        let (q_all, k_all, v_all) = (flat(q)?, flat(k)?, flat(v)?);
+        let inputs = Inputs { q: &q_all, k: &k_all, v: &v_all, width, kv_width };
+        let [dq, dk, dv] = self.gradients(&inputs, &flat(grad)?, rows);
+        let tensor = |numbers, like: &Tensor| Tensor::from_vec(numbers, like.shape(), like.device());
+        Ok((Some(tensor(dq, q)?), Some(tensor(dk, k)?), Some(tensor(dv, v)?)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+    use crate::brain::model::batch::Batch;
+
+    fn flat(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn waves(rows: usize, width: usize, step: f32) -> Var {
+        let numbers: Vec<f32> = (0..rows * width).map(|i| (i as f32 * step).sin()).collect();
+        Var::from_tensor(&Tensor::from_vec(numbers, (rows, width), &Device::Cpu).unwrap()).unwrap()
+    }
+
+    fn forest() -> Batch {
+        let mut batch = Batch::default();
+        batch.push(&[0; 5], &[vec![1, 2], vec![3]]);
+        batch.push(&[0; 3], &[]);
+        batch
+    }
+
+    #[test]
+    fn one_head_by_hand() {
+        // Scores 0 and ln 3: weights 1/4 and 3/4.
+        let layer = Attention { heads: 1, kv_heads: 1, head: 1, scale: 1.0, window: None };
+        let tensor = |numbers: [f32; 2]| Tensor::from_slice(&numbers, (2, 1), &Device::Cpu).unwrap();
+        let (q, k, v) = (tensor([1.0, 1.0]), tensor([0.0, 3_f32.ln()]), tensor([8.0, 16.0]));
+        let out = flat(&layer.attend(&q, &k, &v, &Batch::of(&[0, 0]).sights).unwrap());
+        assert!((out[0] - 8.0).abs() < 1e-6 && (out[1] - 14.0).abs() < 1e-5, "{out:?}");
+    }
+
+    #[test]
+    fn forward_and_gradients_equal_candles_own_operations() {
+        for window in [None, Some(3)] {
+            let layer = Attention { heads: 4, kv_heads: 2, head: 3, scale: 0.7, window };
+            let batch = forest();
+            let rows = batch.rows();
+            let (q, k, v) = (waves(rows, 12, 0.7), waves(rows, 6, 1.3), waves(rows, 6, 2.1));
+            let (fast, slow) = (
+                layer.attend(&q, &k, &v, &batch.sights).unwrap(),
+                layer.attend_on_any_device(&q, &k, &v, &batch.sights).unwrap(),
+            );
+            let close = |a: &Tensor, b: &Tensor, what: &str| {
+                let far = flat(a).iter().zip(flat(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(far < 1e-5, "{what}: {far}");
+            };
+            close(&fast, &slow, "forward");
+            let loss =
+                |y: &Tensor| (y * waves(rows, 12, 0.31).as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+            let (fast, slow) = (loss(&fast), loss(&slow));
+            for (x, what) in [(&q, "q"), (&k, "k"), (&v, "v")] {
+                close(fast.get(x).unwrap(), slow.get(x).unwrap(), what);
+            }
+        }
+    }
+
+    #[test]
+    fn shapes_that_do_not_fit_are_an_error() {
+        let layer = Attention { heads: 2, kv_heads: 1, head: 2, scale: 1.0, window: None };
+        let (q, k) = (waves(3, 4, 1.0), waves(2, 2, 1.0));
+        assert!(layer.attend(&q, &k, &k, &Batch::of(&[0; 3]).sights).is_err());
+    }
+}

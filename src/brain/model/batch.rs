@@ -1,0 +1,126 @@
+//! Sequences of different lengths side by side, without padding, each with branches at its end.
+//!
+//! Rows of a batch are tokens: `[tokens, d]`. A sequence is a *trunk* (the prompt) and *branches*, which all go on from the
+//! trunk's end, share its positions and do not see each other (a tree mask):
+//!
+//! ```text
+//! rows       At  (5  ,3)  …  Action:  |  move  |  pick
+//! position    0   1   2   …     21    |   22   |   22
+//! sees       its own trunk so far     |  trunk and its own branch so far
+//! ```
+//!
+//! This module does *not* know what tokens mean.
+
+use std::{ops::Range, sync::Arc};
+
+/// The key rows that a row may attend to: the trunk's part, then its own branch's, in the order of their positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// Rows of the trunk.
+    pub trunk: Range<usize>,
+    /// Rows of the branch, up to the row itself; empty for the trunk's own rows.
+    pub branch: Range<usize>,
+}
+
+impl Sight {
+    /// How many rows are seen.
+    pub const fn len(&self) -> usize {
+        self.trunk.end - self.trunk.start + self.branch.end - self.branch.start
+    }
+
+    /// Whether nothing is seen.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The rows seen, in the order of their positions; only the last `window` where there is one.
+    pub fn rows(&self, window: Option<usize>) -> impl Iterator<Item = usize> + use<> {
+        let hidden = window.map_or(0, |window| self.len().saturating_sub(window));
+        self.trunk.clone().chain(self.branch.clone()).skip(hidden)
+    }
+}
+
+/// Where a sequence's rows lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// All its rows.
+    pub rows: Range<usize>,
+    /// The last row of the trunk.
+    pub last: usize,
+    /// The last row of each branch.
+    pub branches: Vec<usize>,
+}
+
+/// Sequences side by side.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// The tokens.
+    pub tokens: Vec<u32>,
+    /// Each token's place in its sequence, from 0.
+    pub positions: Vec<u32>,
+    /// What each row sees.
+    pub sights: Arc<Vec<Sight>>,
+    /// Where each sequence lies.
+    pub sequences: Vec<Placed>,
+}
+
+impl Batch {
+    /// One sequence without branches.
+    pub fn of(tokens: &[u32]) -> Self {
+        let mut batch = Self::default();
+        batch.push(tokens, &[]);
+        batch
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.tokens.len()
+    }
+
+    /// Adds a sequence: a trunk of at least one token, and branches of at least one token each.
+    pub fn push(&mut self, trunk: &[u32], branches: &[Vec<u32>]) -> &Placed {
+        let begin = self.tokens.len();
+        let end = begin + trunk.len();
+        let sights = Arc::make_mut(&mut self.sights);
+        for at in begin..end {
+            sights.push(Sight { trunk: begin..at + 1, branch: end..end });
+        }
+        self.tokens.extend_from_slice(trunk);
+        self.positions.extend(0..trunk.len() as u32);
+        let mut last = Vec::with_capacity(branches.len());
+        for branch in branches {
+            let from = self.tokens.len();
+            for at in from..from + branch.len() {
+                sights.push(Sight { trunk: begin..end, branch: from..at + 1 });
+            }
+            self.tokens.extend_from_slice(branch);
+            self.positions.extend((trunk.len()..trunk.len() + branch.len()).map(|at| at as u32));
+            last.push(self.tokens.len() - 1);
+        }
+        let at = self.sequences.len();
+        self.sequences.push(Placed { rows: begin..self.tokens.len(), last: end.saturating_sub(1), branches: last });
+        &self.sequences[at]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn branches_see_the_trunk_and_themselves() {
+        let mut batch = Batch::default();
+        batch.push(&[7], &[]);
+        let placed = batch.push(&[1, 2, 3], &[vec![4, 5], vec![6]]).clone();
+        assert_eq!(placed, Placed { rows: 1..7, last: 3, branches: vec![5, 6] });
+        assert_eq!(batch.tokens, [7, 1, 2, 3, 4, 5, 6]);
+        assert_eq!(batch.positions, [0, 0, 1, 2, 3, 4, 3]);
+        let seen = |row: usize, window| batch.sights[row].rows(window).collect::<Vec<_>>();
+        assert_eq!(seen(0, None), [0]);
+        assert_eq!(seen(2, None), [1, 2]);
+        assert_eq!(seen(5, None), [1, 2, 3, 4, 5]);
+        assert_eq!(seen(6, None), [1, 2, 3, 6]);
+        assert_eq!(seen(6, Some(2)), [3, 6]);
+        assert_eq!(seen(5, Some(2)), [4, 5]);
+    }
+}

@@ -1,0 +1,132 @@
+//! A language model of any family, as those who use one see it.
+
+use candle_core::Tensor;
+
+use super::{Batch, GptNeo, Llama, Matrix, RopeStyle};
+use crate::{
+    brain::{
+        error::Result,
+        lora::{ActiveAdapters, Site},
+    },
+    config::LoraTarget,
+};
+
+/// A language model of one of the families.
+pub enum LanguageModel {
+    /// SmolLM, SmolLM2, the model that ships.
+    Llama(Llama),
+    /// TinyStories.
+    GptNeo(GptNeo),
+}
+
+impl LanguageModel {
+    /// The last hidden rows, normalised: `[rows, d]`.
+    ///
+    /// # Errors
+    /// A token is not in the vocabulary, or an operation fails.
+    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
+        match self {
+            Self::Llama(llama) => llama.features(batch, lora),
+            Self::GptNeo(neo) => neo.features(batch, lora),
+        }
+    }
+
+    /// The output matrix `[vocabulary, d]`.
+    pub const fn output(&self) -> &Matrix {
+        match self {
+            Self::Llama(llama) => llama.output(),
+            Self::GptNeo(neo) => neo.output(),
+        }
+    }
+
+    /// Logits of the whole vocabulary for features `[rows, d]`: `[rows, vocabulary]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn logits(&self, features: &Tensor) -> Result<Tensor> {
+        self.output().apply(features, None)
+    }
+
+    /// Layers.
+    pub const fn layers(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.config().layers,
+            Self::GptNeo(neo) => neo.config().windows.len(),
+        }
+    }
+
+    /// Longest sequence that it was made for.
+    pub const fn context(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.config().context,
+            Self::GptNeo(neo) => neo.config().context,
+        }
+    }
+
+    /// Weights of the whole model.
+    pub const fn parameters(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.config().parameters(),
+            Self::GptNeo(neo) => neo.config().parameters(),
+        }
+    }
+
+    /// Bytes that its matrices take in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.matrices().map(Matrix::bytes).sum(),
+            Self::GptNeo(neo) => neo.matrices().map(Matrix::bytes).sum(),
+        }
+    }
+
+    /// Tokens that its embedding has.
+    pub const fn vocabulary(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.config().vocabulary,
+            Self::GptNeo(neo) => neo.config().vocabulary,
+        }
+    }
+
+    /// Entries of a head, if the rows of its queries and keys lie in GGUF's order, in which rotary pairs are neighbours.
+    pub fn interleaved_head(&self) -> Option<usize> {
+        match self {
+            Self::Llama(llama) => (llama.config().rope_style == RopeStyle::Interleaved).then_some(llama.config().head),
+            Self::GptNeo(_) => None,
+        }
+    }
+
+    /// Every matrix that can be adapted, from the bottom layer up.
+    pub fn sites(&self) -> Vec<Site> {
+        let targets = match self {
+            Self::Llama(llama) => {
+                let c = llama.config();
+                let (query, key) = (c.heads * c.head, c.kv_heads * c.head);
+                vec![
+                    (LoraTarget::Q, query, c.hidden),
+                    (LoraTarget::K, key, c.hidden),
+                    (LoraTarget::V, key, c.hidden),
+                    (LoraTarget::O, c.hidden, query),
+                    (LoraTarget::Gate, c.inner, c.hidden),
+                    (LoraTarget::Up, c.inner, c.hidden),
+                    (LoraTarget::Down, c.hidden, c.inner),
+                ]
+            }
+            Self::GptNeo(neo) => {
+                let c = neo.config();
+                let square = |target| (target, c.hidden, c.hidden);
+                vec![
+                    square(LoraTarget::Q),
+                    square(LoraTarget::K),
+                    square(LoraTarget::V),
+                    square(LoraTarget::O),
+                    (LoraTarget::Up, c.inner, c.hidden),
+                    (LoraTarget::Down, c.hidden, c.inner),
+                ]
+            }
+        };
+        let sites = |layer| {
+            targets.iter().map(move |(target, out, inner)| Site { layer, target: *target, out: *out, inner: *inner })
+        };
+        (0..self.layers()).flat_map(sites).collect()
+    }
+}

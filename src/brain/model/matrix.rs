@@ -1,0 +1,223 @@
+//! A frozen or trainable weight matrix `W [out, in]`, and `y = x·Wᵀ (+ the adapters' part)`.
+//!
+//! Quantised weights stay quantised: a block of rows at a time becomes f32 while it is multiplied.
+//!
+//! This module does *not* know which layer a matrix belongs to.
+
+use std::{borrow::Cow, ops::Range, sync::Arc};
+
+use candle_core::{
+    CpuStorage, CustomOp1, DType, Device, Layout, Result as CandleResult, Shape, Storage, Tensor,
+    quantized::{GgmlDType, QTensor},
+};
+
+use super::affine::Affine;
+use crate::brain::{
+    error::Result,
+    kernel::{Rows, WeightRows, product},
+    lora::Grouped,
+};
+
+/// A weight matrix `[out, in]`.
+#[derive(Debug, Clone)]
+pub struct Matrix {
+    out: usize,
+    inner: usize,
+    kept: Kept,
+}
+
+#[derive(Debug, Clone)]
+enum Kept {
+    /// f32 `[out, in]`; while it is trained, candle follows it.
+    Dense(Tensor),
+    /// In blocks of a GGML type.
+    Blocks(Arc<QTensor>),
+    /// In MLX's groups, on the processor.
+    Affine(Arc<Affine>),
+}
+
+impl Matrix {
+    /// Keeps f32 weights `[out, in]`, which may be a variable in training.
+    ///
+    /// # Errors
+    /// It is no matrix.
+    pub fn dense(weight: Tensor) -> Result<Self> {
+        let (out, inner) = weight.dims2()?;
+        Ok(Self { out, inner, kept: Kept::Dense(weight.contiguous()?) })
+    }
+
+    /// Keeps weights `[out, in]` in blocks of a GGML type.
+    ///
+    /// # Errors
+    /// It is no matrix.
+    pub fn blocks(weight: Arc<QTensor>) -> Result<Self> {
+        let (out, inner) = weight.shape().dims2()?;
+        Ok(Self { out, inner, kept: Kept::Blocks(weight) })
+    }
+
+    /// Keeps weights in MLX's groups.
+    pub fn affine(weight: Affine) -> Self {
+        Self { out: weight.out(), inner: weight.inner(), kept: Kept::Affine(Arc::new(weight)) }
+    }
+
+    /// Rows of the matrix: entries of the result.
+    pub const fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Columns of the matrix: entries of the input.
+    pub const fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// How it is kept, in a word.
+    pub fn kind(&self) -> String {
+        match &self.kept {
+            Kept::Dense(_) => "F32".to_owned(),
+            Kept::Blocks(blocks) => format!("{:?}", blocks.dtype()),
+            Kept::Affine(weight) => format!("MLX {}-bit", weight.bits()),
+        }
+    }
+
+    /// Bytes that it takes in memory.
+    pub fn bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Dense(weight) => weight.elem_count() * DType::F32.size_in_bytes(),
+            Kept::Blocks(blocks) => blocks.storage_size_in_bytes(),
+            Kept::Affine(weight) => weight.bytes(),
+        }
+    }
+
+    /// The whole matrix as f32 `[out, in]`.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn whole(&self) -> Result<Tensor> {
+        Ok(match &self.kept {
+            Kept::Dense(weight) => weight.clone(),
+            Kept::Blocks(blocks) => blocks.dequantize(&blocks.device())?,
+            Kept::Affine(weight) => {
+                Tensor::from_vec(weight.rows(0..self.out).into_owned(), (self.out, self.inner), &Device::Cpu)?
+            }
+        })
+    }
+
+    /// Rows `ids [n]` as f32 `[n, in]`: an embedding. Only these rows are dequantised.
+    ///
+    /// # Errors
+    /// There is no such row.
+    pub fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        Ok(match &self.kept {
+            Kept::Dense(weight) => weight.index_select(&Tensor::new(ids, weight.device())?, 0)?,
+            Kept::Blocks(blocks) => blocks.embedding(&Tensor::new(ids, &blocks.device())?)?,
+            Kept::Affine(weight) => {
+                let known = |id: &&u32| (**id as usize) < self.out;
+                let rows = ids
+                    .iter()
+                    .take_while(known)
+                    .flat_map(|id| weight.rows(*id as usize..*id as usize + 1).into_owned());
+                Tensor::from_vec(rows.collect::<Vec<f32>>(), (ids.len(), self.inner), &Device::Cpu)?
+            }
+        })
+    }
+
+    /// `y = x·Wᵀ + scale·(x·Aᵀ)·Bᵀ`, where each group of rows may have its own A and B: x `[rows, in]` → y `[rows, out]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn apply(&self, x: &Tensor, adapters: Option<&Arc<Grouped>>) -> Result<Tensor> {
+        let frozen = match &self.kept {
+            Kept::Dense(weight) => !weight.track_op(),
+            Kept::Blocks(_) | Kept::Affine(_) => true,
+        };
+        if frozen && x.device().is_cpu() {
+            let op = FrozenProduct { matrix: self.clone(), adapters: adapters.cloned() };
+            return Ok(x.contiguous()?.apply_op1(op)?);
+        }
+        let base = x.matmul(&self.whole()?.t()?)?;
+        Ok(match adapters {
+            Some(grouped) => (base + grouped.on_any_device(x, self.out)?)?,
+            None => base,
+        })
+    }
+}
+
+/// The product with a frozen matrix on the processor. Its backward pass is not written yet, and says so.
+struct FrozenProduct {
+    matrix: Matrix,
+    adapters: Option<Arc<Grouped>>,
+}
+
+impl CustomOp1 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "frozen-product"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let (rows, inner) = layout.shape().dims2()?;
+        if inner != self.matrix.inner {
+            candle_core::bail!("a row of {inner} entries meets a matrix with {} columns", self.matrix.inner);
+        }
+        let x = slice_of(storage, layout)?;
+        let width = self.matrix.out;
+        let mut out = vec![0.0; rows * width];
+        match &self.matrix.kept {
+            Kept::Dense(weight) => {
+                let (guard, layout) = weight.storage_and_layout();
+                let Storage::Cpu(storage) = &*guard else { candle_core::bail!("weights are not on the processor") };
+                product(x, &Rows { weights: slice_of(storage, layout)?, inner }, &mut out, inner, width);
+            }
+            Kept::Blocks(blocks) => product(x, &Blocks::new(blocks)?, &mut out, inner, width),
+            Kept::Affine(weight) => product(x, &**weight, &mut out, inner, width),
+        }
+        if let Some(grouped) = &self.adapters {
+            grouped.add_to(x, &mut out, inner, width);
+        }
+        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
+    }
+}
+
+/// The numbers of a contiguous f32 tensor.
+pub(super) fn slice_of<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f32]> {
+    let all = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((begin, end)) => Ok(&all[begin..end]),
+        None => candle_core::bail!("the tensor is not contiguous"),
+    }
+}
+
+/// Blocks of a GGML type, dequantised some rows at a time.
+struct Blocks<'a> {
+    data: Cow<'a, [u8]>,
+    dtype: GgmlDType,
+    inner: usize,
+    row_bytes: usize,
+}
+
+impl<'a> Blocks<'a> {
+    fn new(blocks: &'a QTensor) -> CandleResult<Self> {
+        let (dtype, (_, inner)) = (blocks.dtype(), blocks.shape().dims2()?);
+        let row_bytes = inner / dtype.block_size() * dtype.type_size();
+        Ok(Self { data: blocks.data()?, dtype, inner, row_bytes })
+    }
+}
+
+impl WeightRows for Blocks<'_> {
+    fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]> {
+        let bytes = &self.data[range.start * self.row_bytes..range.end * self.row_bytes];
+        let numbers = self.dtype.from_data(Cow::Borrowed(bytes)).dequantize(range.len() * self.inner);
+        // Dequantising on the processor gives f32 and cannot fail; an empty answer is caught by the product's own check.
+        match numbers {
+            Ok(CpuStorage::F32(numbers)) => Cow::Owned(numbers),
+            _ => Cow::Owned(Vec::new()),
+        }
+    }
+}
+
+/// A matrix on the processor from a slice, for tests and small tables.
+///
+/// # Errors
+/// The slice does not have that shape.
+pub fn matrix_from(weights: &[f32], out: usize, inner: usize) -> Result<Matrix> {
+    Matrix::dense(Tensor::from_slice(weights, (out, inner), &Device::Cpu)?)
+}

@@ -1,0 +1,22 @@
+//! The language models: a forward pass per family, over packed rows, generic over how the frozen weights are kept.
+//!
+//! This room does *not* know files, agents, or what an action is.
+
+mod affine;
+pub mod attention;
+pub mod batch;
+mod gpt_neo;
+mod language_model;
+mod llama;
+mod matrix;
+mod norm;
+mod rope;
+
+pub use affine::Affine;
+pub use batch::{Batch, Placed, Sight};
+pub use gpt_neo::{GptNeo, GptNeoConfig};
+pub use language_model::LanguageModel;
+pub use llama::{Llama, LlamaConfig};
+pub use matrix::{Matrix, matrix_from};
+pub use norm::Norm;
+pub use rope::{Rope, RopeStyle};

@@ -1,0 +1,163 @@
+//! Rotary position embedding (Su et al. 2021, "RoFormer", arXiv:2104.09864).
+//!
+//! A pair (a, b) of a head's entries at position p is turned by the angle p·θ^(−2i/d):
+//! `(a·cos − b·sin, a·sin + b·cos)`. Hugging Face pairs entry i with i + d/2; GGUF files of the Llama family hold Q and K
+//! reordered so that the pairs lie side by side.
+//!
+//! This module does *not* know attention.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::{attention::PARALLEL, matrix::slice_of};
+use crate::brain::error::Result;
+
+/// Which entries of a head form a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RopeStyle {
+    /// Entries i and i + d/2: Hugging Face.
+    Halves,
+    /// Entries 2i and 2i + 1: GGUF.
+    Interleaved,
+}
+
+impl RopeStyle {
+    const fn pair(self, i: usize, half: usize) -> (usize, usize) {
+        match self {
+            Self::Halves => (i, i + half),
+            Self::Interleaved => (2 * i, 2 * i + 1),
+        }
+    }
+}
+
+/// The angles of every row of a batch, for heads of one size.
+#[derive(Debug, Clone)]
+pub struct Rope {
+    style: RopeStyle,
+    head: usize,
+    /// (cos, sin) per row and pair: `[rows, head / 2]`.
+    turns: Arc<Vec<(f32, f32)>>,
+}
+
+impl Rope {
+    /// Angles for rows at `positions`, for heads of `head` entries (even) and base `theta`.
+    pub fn new(positions: &[u32], head: usize, theta: f64, style: RopeStyle) -> Self {
+        let half = head / 2;
+        let speeds: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head as f64)).collect();
+        let angles = positions.iter().flat_map(|at| speeds.iter().map(move |speed| f64::from(*at) * speed));
+        Self { style, head, turns: Arc::new(angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect()) }
+    }
+
+    /// Turns every head of every row: x `[rows, heads · head]` → the same shape. Differentiable.
+    ///
+    /// # Errors
+    /// The shape does not fit.
+    pub fn turn(&self, x: &Tensor) -> Result<Tensor> {
+        if x.device().is_cpu() {
+            return Ok(x.contiguous()?.apply_op1(Turn { rope: self.clone(), back: false })?);
+        }
+        self.turn_on_any_device(x)
+    }
+
+    /// The same in candle's own operations.
+    fn turn_on_any_device(&self, x: &Tensor) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let (heads, half) = (width / self.head, self.head / 2);
+        let table = |pick: fn(&(f32, f32)) -> f32| {
+            Tensor::from_vec(self.turns.iter().map(pick).collect::<Vec<_>>(), (rows, 1, half), x.device())
+        };
+        let (cos, sin) = (table(|turn| turn.0)?, table(|turn| turn.1)?);
+        let (shape, dim) = match self.style {
+            RopeStyle::Halves => ((rows, heads, 2, half), 2),
+            RopeStyle::Interleaved => ((rows, heads, half, 2), 3),
+        };
+        let x = x.reshape(shape)?;
+        let (a, b) = (x.narrow(dim, 0, 1)?.squeeze(dim)?, x.narrow(dim, 1, 1)?.squeeze(dim)?);
+        let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
+        let second = (a.broadcast_mul(&sin)? + b.broadcast_mul(&cos)?)?;
+        Ok(Tensor::stack(&[first, second], dim)?.reshape((rows, width))?)
+    }
+}
+
+struct Turn {
+    rope: Rope,
+    back: bool,
+}
+
+impl CustomOp1 for Turn {
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let (rows, width) = layout.shape().dims2()?;
+        let Rope { style, head, turns } = &self.rope;
+        let half = head / 2;
+        if turns.len() != rows * half || !width.is_multiple_of(*head) {
+            candle_core::bail!("angles for {} entries meet {rows} rows of {width}", turns.len());
+        }
+        let mut out = slice_of(storage, layout)?.to_vec();
+        let turn_row = |(row, entries): (usize, &mut [f32])| {
+            let turns = &turns[row * half..(row + 1) * half];
+            for head in entries.chunks_exact_mut(*head) {
+                for (i, (cos, sin)) in turns.iter().enumerate() {
+                    let sin = if self.back { -sin } else { *sin };
+                    let (a, b) = style.pair(i, half);
+                    (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
+                }
+            }
+        };
+        if rows * width > PARALLEL {
+            out.par_chunks_mut(width).enumerate().for_each(turn_row);
+        } else {
+            out.chunks_mut(width).enumerate().for_each(turn_row);
+        }
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+
+    /// A turn's inverse is its transpose: the gradient is turned back.
+    fn bwd(&self, _: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
+        grad.contiguous()?.apply_op1(Self { rope: self.rope.clone(), back: !self.back }).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    fn row(x: &Tensor) -> Vec<f32> {
+        x.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn a_quarter_turn_by_hand() {
+        // Two heads of two entries: one pair each, speed 1. At position 2: cos 2, sin 2.
+        let rope = Rope::new(&[0, 2], 2, 10_000.0, RopeStyle::Halves);
+        let x = Tensor::new(&[[1_f32, 0.0, 0.0, 1.0], [1.0, 0.0, 0.0, 1.0]], &Device::Cpu).unwrap();
+        let (c, s) = (2_f32.cos(), 2_f32.sin());
+        assert_eq!(row(&rope.turn(&x).unwrap()), [1.0, 0.0, 0.0, 1.0, c, s, -s, c]);
+    }
+
+    #[test]
+    fn both_styles_equal_candles_own_operations() {
+        for style in [RopeStyle::Halves, RopeStyle::Interleaved] {
+            let rope = Rope::new(&[3, 0, 17], 8, 100.0, style);
+            let x = Tensor::arange(0_f32, 48.0, &Device::Cpu).unwrap().reshape((3, 16)).unwrap();
+            let (fast, slow) = (row(&rope.turn(&x).unwrap()), row(&rope.turn_on_any_device(&x).unwrap()));
+            assert!(fast.iter().zip(&slow).all(|(a, b)| (a - b).abs() < 1e-4), "{fast:?}\n{slow:?}");
+        }
+    }
+
+    #[test]
+    fn the_gradient_is_the_slow_paths() {
+        let rope = Rope::new(&[5, 9], 4, 10_000.0, RopeStyle::Interleaved);
+        let x = Var::from_tensor(&Tensor::arange(0_f32, 16.0, &Device::Cpu).unwrap().reshape((2, 8)).unwrap()).unwrap();
+        let gradient = |y: Tensor| row(y.powf(3.0).unwrap().sum_all().unwrap().backward().unwrap().get(&x).unwrap());
+        let (fast, slow) = (gradient(rope.turn(&x).unwrap()), gradient(rope.turn_on_any_device(&x).unwrap()));
+        assert!(fast.iter().zip(&slow).all(|(a, b)| (a - b).abs() <= 1e-4 * b.abs().max(1.0)), "{fast:?}\n{slow:?}");
+    }
+}
