@@ -26,7 +26,7 @@ fn erratic(thinker: &Thinker) -> Action {
 }
 
 /// A worker on the other end of the link that decides by `mind`.
-fn worker(mind: impl Fn(&Thinker) -> Action + Send + 'static) -> WorkerLink {
+fn worker(mind: impl Fn(&Thinker) -> Action + Send + Sync + 'static) -> WorkerLink {
     let work = move |requests: Receiver<Request>, replies: Sender<Reply>| {
         while let Ok(Request::Think(question)) = requests.recv() {
             let think = |thinker: &Thinker| Thought {
@@ -46,7 +46,7 @@ fn worker(mind: impl Fn(&Thinker) -> Action + Send + 'static) -> WorkerLink {
     WorkerLink::spawn(work).unwrap()
 }
 
-fn simulation(config: RunConfig, mind: impl Fn(&Thinker) -> Action + Send + 'static) -> Simulation {
+fn simulation(config: RunConfig, mind: impl Fn(&Thinker) -> Action + Send + Sync + 'static) -> Simulation {
     Simulation::with_link(config, worker(mind), false).unwrap()
 }
 

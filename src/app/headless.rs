@@ -31,10 +31,11 @@ const GLANCE: Duration = Duration::from_millis(50);
 /// A run without a window: habitats, the minds, and the record of what happens.
 ///
 /// ```
-/// use evolora::{config::RunConfig, Simulation};
+/// use evolora::{config::{MindKind, RunConfig}, Simulation};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mut config = RunConfig::default();
+/// config.mind.kind = MindKind::Rules;
 /// config.run.generations = 2;
 /// config.run.turns = 50;
 /// let report = Simulation::new(config)?.run()?;

@@ -6,7 +6,7 @@ use super::error::AppError;
 use crate::{
     brain::{self, LlmPlan},
     config::{MindKind, RunConfig},
-    language::action_phrase,
+    language::{action_phrase, instruction},
     mind::{ScriptedMind, WorkerLink, spawn_scripted_worker, wait_until_ready},
     protocol::Action,
 };
@@ -34,7 +34,7 @@ pub fn spawn_worker(config: &RunConfig) -> Result<WorkerLink, AppError> {
 }
 
 /// What the language model needs to know of the settings, and the phrases of the actions.
-pub(crate) fn llm_plan(config: &RunConfig) -> LlmPlan {
+pub fn llm_plan(config: &RunConfig) -> LlmPlan {
     LlmPlan {
         model: config.model.clone(),
         lora: config.lora.clone(),
@@ -42,5 +42,7 @@ pub(crate) fn llm_plan(config: &RunConfig) -> LlmPlan {
         seed: config.run.seed,
         threads: config.run.threads,
         phrases: Action::ALL.map(|action| format!(" {}", action_phrase(action))).to_vec(),
+        instruction: instruction(),
+        founder_spread: 0.0,
     }
 }

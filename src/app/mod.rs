@@ -16,6 +16,6 @@ mod screenshot;
 pub use desktop::open_window;
 pub use error::AppError;
 pub use headless::{Ended, RunReport, Simulation};
-pub use minds::spawn_worker;
+pub use minds::{llm_plan, spawn_worker};
 #[cfg(feature = "desktop")]
 pub use screenshot::Screenshot;

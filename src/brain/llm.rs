@@ -2,19 +2,24 @@
 //!
 //! This module does *not* know the grammar: prompts and the actions' phrases come as strings.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use rand::RngExt;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::{
-    Question, Scorer, Trie,
+    Question, Scorer, Style, Trie, Written,
     error::{BrainError, Result},
+    generate,
     load::{LoadedModel, load_model},
-    lora::{Adapter, AdapterLayout, shared_a},
+    lora::{Adapter, AdapterLayout, load_peft, shared_a},
 };
 use crate::{
-    config::{LoraSettings, MindSettings, ModelSettings},
+    config::{DecisionMode, LoraSettings, MindSettings, ModelSettings},
     protocol::{Action, AgentId, HabitatId, MindFacts, Moment, StreamName, Streams, Thinker, Thought},
 };
 
@@ -25,6 +30,9 @@ const SMALL_MODEL: usize = 4_000_000;
 const SMALL_BATCH: usize = 5;
 /// Agents in a batch of a large model: more would not be faster, and would need more memory.
 const LARGE_BATCH: usize = 64;
+
+/// What ends a free reply beside the model's own end: replies are one line, of one sentence.
+const STOPS: [&str; 2] = ["\n", "."];
 
 /// What a mind is made of.
 #[derive(Debug, Clone)]
@@ -41,6 +49,10 @@ pub struct LlmPlan {
     pub threads: u32,
     /// What a reply says for each action, in the order of [`Action::ALL`], as it follows the prompt.
     pub phrases: Vec<String>,
+    /// What a model with a chat template is told before the prompt.
+    pub instruction: String,
+    /// Spread of every agent's own B at its birth, uniform in ±spread; 0 begins with the same adapter for all.
+    pub founder_spread: f32,
 }
 
 /// A language model with an adapter for every agent.
@@ -49,7 +61,8 @@ pub struct Llm {
     plan: LlmPlan,
     scorer: Scorer,
     layout: AdapterLayout,
-    shared_a: Vec<Arc<Vec<f32>>>,
+    /// The adapter that every agent begins with.
+    founder: Adapter,
     adapters: BTreeMap<(HabitatId, AgentId), Adapter>,
     pool: ThreadPool,
 }
@@ -61,14 +74,25 @@ impl Llm {
     /// The model cannot be used, or cannot tell the actions apart.
     pub fn load(plan: LlmPlan) -> Result<Self> {
         let loaded = load_model(&plan.model)?;
+        Self::of(loaded, plan)
+    }
+
+    /// The same with a model that has been loaded.
+    ///
+    /// # Errors
+    /// As [`Llm::load`].
+    pub fn of(loaded: LoadedModel, plan: LlmPlan) -> Result<Self> {
         let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
         let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
-        let layout = AdapterLayout::choose(&plan.lora, &loaded.model.sites(), loaded.model.layers())?;
-        let streams = Streams { seed: plan.seed, habitat: HabitatId(0), unseen: false };
-        let shared_a = shared_a(&layout, &mut streams.key(StreamName::Adapter).at(Moment::new(0, 0)));
+        let (layout, founder) = founder(&plan, &loaded)?;
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
-        Ok(Self { loaded, plan, scorer, layout, shared_a, adapters: BTreeMap::new(), pool })
+        Ok(Self { loaded, plan, scorer, layout, founder, adapters: BTreeMap::new(), pool })
+    }
+
+    /// Threads that it thinks with.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
     }
 
     /// What the person may want to know of it.
@@ -87,8 +111,12 @@ impl Llm {
     /// A prompt is not text for the tokenizer, or an operation fails.
     pub fn think(&mut self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
         for thinker in thinkers {
-            let (layout, a) = (&self.layout, &self.shared_a);
-            self.adapters.entry((thinker.habitat, thinker.agent)).or_insert_with(|| layout.blank(a));
+            let (founder, spread) = (&self.founder, self.plan.founder_spread);
+            let born = || {
+                let streams = Streams { seed: self.plan.seed, habitat: thinker.habitat, unseen: false };
+                founder.varied(spread, &mut streams.agent_key(StreamName::Adapter, thinker.agent).at(Moment::new(0, 0)))
+            };
+            self.adapters.entry((thinker.habitat, thinker.agent)).or_insert_with(born);
         }
         let most = if self.loaded.model.parameters() < SMALL_MODEL { SMALL_BATCH } else { LARGE_BATCH };
         // A batch holds agents of one habitat, so that no habitat's numbers depend on its neighbours.
@@ -96,29 +124,68 @@ impl Llm {
             thinkers.chunk_by(|a, b| a.habitat == b.habitat).flat_map(|habitat| habitat.chunks(most)).collect();
         let this = &*self;
         let thought: Result<Vec<_>> =
-            this.pool.install(|| batches.par_iter().map(|batch| this.decide(batch)).collect());
+            this.pool.install(|| batches.par_iter().map(|batch| this.answer(batch)).collect());
         Ok(thought?.into_iter().flatten().collect())
     }
 
     /// One batch.
-    fn decide(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
+    fn answer(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
         let begun = Instant::now();
-        let prompts: Vec<_> =
-            thinkers.iter().map(|thinker| self.loaded.tokenizer.encode(&thinker.prompt)).collect::<Result<_>>()?;
-        let questions: Vec<_> = prompts
-            .iter()
-            .zip(thinkers)
-            .map(|(tokens, thinker)| Question { tokens, adapter: self.adapters.get(&(thinker.habitat, thinker.agent)) })
-            .collect();
-        let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
+        let is_free = self.plan.mind.mode == DecisionMode::Free;
+        let mut thoughts = if is_free { self.talk(thinkers)? } else { self.decide(thinkers)? };
         let elapsed = begun.elapsed() / thinkers.len().max(1) as u32;
+        thoughts.iter_mut().for_each(|thought| thought.elapsed = elapsed);
+        Ok(thoughts)
+    }
+
+    fn questions<'a>(&'a self, thinkers: &[Thinker], prompts: &'a [Vec<u32>]) -> Vec<Question<'a>> {
+        let own = |thinker: &Thinker| self.adapters.get(&(thinker.habitat, thinker.agent));
+        prompts.iter().zip(thinkers).map(|(tokens, thinker)| Question { tokens, adapter: own(thinker) }).collect()
+    }
+
+    /// Scores the actions and draws one.
+    fn decide(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
+        let encode = |thinker: &Thinker| self.loaded.tokenizer.encode(&thinker.prompt);
+        let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
+        let logits = self.scorer.score(&self.loaded.model, &self.layout, &self.questions(thinkers, &prompts))?;
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thinker, tokens), logits) in thinkers.iter().zip(&prompts).zip(&logits) {
             let mut thought = self.choose(thinker, logits)?;
-            (thought.tokens, thought.elapsed) = (self.scorer.cost(tokens.len()) as u32, elapsed);
+            thought.tokens = self.scorer.cost(tokens.len()) as u32;
             thoughts.push(thought);
         }
         Ok(thoughts)
+    }
+
+    /// Lets every agent say what it likes; its words are not yet parsed.
+    fn talk(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
+        let LoadedModel { model, tokenizer, chat, ends, .. } = &self.loaded;
+        let encode = |thinker: &Thinker| match chat {
+            Some(chat) => tokenizer.encode(&chat.write(&self.plan.instruction, &thinker.prompt)?),
+            None => tokenizer.encode(&thinker.prompt),
+        };
+        let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
+        let style = Style {
+            temperature: self.plan.mind.temperature,
+            top_p: self.plan.mind.top_p,
+            max_tokens: self.plan.mind.max_tokens as usize,
+            ends: ends.clone(),
+            stops: STOPS.map(str::to_owned).to_vec(),
+        };
+        let mut draws: Vec<_> = thinkers.iter().map(|thinker| thinker.draws.at(thinker.moment)).collect();
+        let questions = self.questions(thinkers, &prompts);
+        let written = generate(model, tokenizer, &self.layout, &questions, &style, &mut draws)?;
+        let thought = |((thinker, tokens), written): ((&Thinker, &Vec<u32>), Written)| Thought {
+            habitat: thinker.habitat,
+            agent: thinker.agent,
+            text: written.text.into(),
+            action: None,
+            policy: [0.0; Action::COUNT],
+            log_probabilities: [f32::NEG_INFINITY; Action::COUNT],
+            tokens: (tokens.len() + written.tokens) as u32,
+            elapsed: Duration::ZERO,
+        };
+        Ok(thinkers.iter().zip(&prompts).zip(written).map(thought).collect())
     }
 
     fn choose(&self, thinker: &Thinker, logits: &[Vec<f32>]) -> Result<Thought> {
@@ -143,9 +210,22 @@ impl Llm {
             policy: in_order(&as_sampled, f64::exp),
             log_probabilities: in_order(&as_told, |log| log),
             tokens: 0,
-            elapsed: std::time::Duration::ZERO,
+            elapsed: Duration::ZERO,
         })
     }
+}
+
+/// The adapter that every agent begins with, and its layout: the one that the settings name, or one that changes nothing.
+fn founder(plan: &LlmPlan, loaded: &LoadedModel) -> Result<(AdapterLayout, Adapter)> {
+    let path = plan.lora.adapter.trim();
+    if !path.is_empty() {
+        return load_peft(Path::new(path), &loaded.model);
+    }
+    let layout = AdapterLayout::choose(&plan.lora, &loaded.model.sites(), loaded.model.layers())?;
+    let streams = Streams { seed: plan.seed, habitat: HabitatId(0), unseen: false };
+    let a = shared_a(&layout, &mut streams.key(StreamName::Adapter).at(Moment::new(0, 0)));
+    let blank = layout.blank(&a);
+    Ok((layout, blank))
 }
 
 /// The index at which the running sum of probabilities passes `point`, which is uniform in [0, 1).

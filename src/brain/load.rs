@@ -11,9 +11,11 @@ use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
+    chat::ChatTemplate,
     error::{BrainError, Result},
     files::{
         GgufFile, Keep, MlxFolder, ModelShape, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config,
+        read_json,
     },
     model::{GptNeo, LanguageModel, Llama},
 };
@@ -34,6 +36,10 @@ pub struct LoadedModel {
     pub name: String,
     /// Where it came from.
     pub path: PathBuf,
+    /// The tokens that end what it says.
+    pub ends: Vec<u32>,
+    /// How it was taught to be spoken to, if it was.
+    pub chat: Option<ChatTemplate>,
 }
 
 /// What kind of files hold a model.
@@ -130,8 +136,14 @@ fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
     let path = file.path().to_owned();
     let name = file.text("general.name").map_or_else(|| stem(&path), str::to_owned);
     let tokenizer = Tokenizer::from_gguf(&file)?;
+    let named = |key: &str| file.whole(&format!("tokenizer.ggml.{key}_token_id")).and_then(|id| u32::try_from(id).ok());
+    let ends = end_tokens(&tokenizer, [named("eos"), named("eot")].into_iter().flatten());
+    let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.spelling(id)).unwrap_or_default();
+    let template = file.text("tokenizer.chat_template");
+    let chat =
+        template.map(|text| ChatTemplate::new(text, &spelled(named("bos")), &spelled(named("eos")))).transpose()?;
     let model = LanguageModel::Llama(load_llama(&mut file, keep)?);
-    whole(LoadedModel { model, tokenizer, name, path })
+    whole(LoadedModel { model, tokenizer, name, path, ends, chat })
 }
 
 fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel> {
@@ -146,7 +158,36 @@ fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel
         ModelShape::Llama(config) => LanguageModel::Llama(Llama::load(config, &mut *files, keep)?),
         ModelShape::GptNeo(config) => LanguageModel::GptNeo(GptNeo::load(config, &mut *files, keep)?),
     };
-    whole(LoadedModel { model, tokenizer, name: stem(folder), path: folder.to_owned() })
+    let config = read_json(&folder.join("config.json"))?;
+    let named = &config["eos_token_id"];
+    let ids = named.as_array().cloned().unwrap_or_else(|| vec![named.clone()]);
+    let ids = ids.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()));
+    let ends = end_tokens(&tokenizer, ids);
+    let chat = folder_chat(folder)?;
+    whole(LoadedModel { model, tokenizer, name: stem(folder), path: folder.to_owned(), ends, chat })
+}
+
+/// The chat template of a folder: a file of its own, or within `tokenizer_config.json`.
+fn folder_chat(folder: &Path) -> Result<Option<ChatTemplate>> {
+    let (alone, config) = (folder.join("chat_template.jinja"), folder.join("tokenizer_config.json"));
+    let config = if config.is_file() { read_json(&config)? } else { serde_json::Value::Null };
+    let source = if alone.is_file() {
+        Some(std::fs::read_to_string(&alone).map_err(|error| BrainError::read(&alone, error))?)
+    } else {
+        config["chat_template"].as_str().map(str::to_owned)
+    };
+    // A token is a text, or an object that holds one.
+    let token = |key: &str| config[key].as_str().or_else(|| config[key]["content"].as_str()).unwrap_or_default();
+    source.map(|source| ChatTemplate::new(&source, token("bos_token"), token("eos_token"))).transpose()
+}
+
+/// The tokens that end what a model says: those that its files name, and those that are spelled like an end.
+fn end_tokens(tokenizer: &Tokenizer, named: impl Iterator<Item = u32>) -> Vec<u32> {
+    let spelled = ["<|endoftext|>", "<|im_end|>", "</s>"].into_iter().filter_map(|token| tokenizer.id(token));
+    let mut ends: Vec<u32> = named.chain(spelled).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    ends
 }
 
 fn stem(path: &Path) -> String {

@@ -3,9 +3,11 @@
 //! This room does *not* know Bevy, habitats, rewards, or the grammar of prompts: prompts and the candidate replies come
 //! to it as strings.
 
+mod chat;
 mod decide;
 mod error;
 pub mod files;
+mod generate;
 mod kernel;
 mod llm;
 mod load;
@@ -16,8 +18,10 @@ mod tokenizer;
 mod trie;
 mod worker;
 
+pub use chat::ChatTemplate;
 pub use decide::{ForkLogits, Question, Scorer};
 pub use error::{BrainError, Result};
+pub use generate::{Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
 pub use load::{Format, LoadedModel, SHIPPED_NAME, device, find_files, load_model};
 pub use tokenizer::Tokenizer;

@@ -80,6 +80,11 @@ impl Tokenizer {
         self.inner.token_to_id(token)
     }
 
+    /// The spelling of a token.
+    pub fn spelling(&self, token: u32) -> Option<String> {
+        self.inner.id_to_token(token)
+    }
+
     /// The tokens of a text, without any that mark its beginning or end.
     ///
     /// # Errors

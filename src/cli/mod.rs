@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done, 1 it could not be done (one sentence on stderr says why), 2 wrong usage, 130 stopped by Ctrl-C.
 
+mod agent;
+mod bench;
 mod config;
 mod eval;
 mod headless;
@@ -32,8 +34,13 @@ struct Cli {
 enum Command {
     /// Run without a window and print a row per generation.
     Headless(headless::HeadlessArgs),
+    /// Play one agent turn by turn in the terminal, or ask its mind one question.
+    Agent(agent::AgentArgs),
     /// Measure a mind on unseen maps, beside `rules` and `random` on the same maps.
     Eval(eval::EvalArgs),
+    /// Measure what decisions cost on this machine.
+    #[command(subcommand)]
+    Bench(bench::BenchCommand),
     /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
     Pretrain(pretrain::PretrainArgs),
     /// Print every setting, its value, and where it came from.
@@ -69,7 +76,9 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match cli.command {
         Some(Command::Headless(args)) => headless::run(&args),
+        Some(Command::Agent(args)) => agent::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Bench(command)) => bench::run(&command),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),

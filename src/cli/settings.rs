@@ -22,6 +22,12 @@ pub(super) struct SettingsArgs {
     /// Who decides: random, rules or llm.
     #[arg(long, value_name = "MIND")]
     mind: Option<String>,
+    /// File or folder of the language model; the one that ships where this is not said.
+    #[arg(long, value_name = "PATH")]
+    model: Option<String>,
+    /// Temperature of sampling; 0 takes the likeliest.
+    #[arg(long, value_name = "T", allow_hyphen_values = true)]
+    temperature: Option<String>,
     /// Agents in each habitat.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     agents: Option<String>,
@@ -52,10 +58,22 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// Whether a flag says who decides.
+    pub(super) const fn names_mind(&self) -> bool {
+        self.mind.is_some()
+    }
+
+    /// Whether a flag says how many turns are played.
+    pub(super) const fn names_turns(&self) -> bool {
+        self.turns.is_some()
+    }
+
     /// Reads every source of settings, these flags last.
     pub(super) fn load(&self) -> Result<LoadedConfig, ConfigError> {
         let named = [
             ("--mind", "mind.kind", &self.mind),
+            ("--model", "model.path", &self.model),
+            ("--temperature", "mind.temperature", &self.temperature),
             ("--agents", "habitat.agents", &self.agents),
             ("--generations", "run.generations", &self.generations),
             ("--turns", "run.turns", &self.turns),

@@ -148,7 +148,7 @@ sections! {
     /// Who decides, and how.
     mind: MindSettings {
         /// Who decides for the agents.
-        kind: MindKind = MindKind::Rules, "MIND", Range::Choice(MindKind::WORDS), "", Restart;
+        kind: MindKind = MindKind::Llm, "MIND", Range::Choice(MindKind::WORDS), "", Restart;
         /// How the language model decides.
         mode: DecisionMode = DecisionMode::Constrained, "DECISION_MODE", Range::Choice(DecisionMode::WORDS), "", Turn;
         /// Temperature of sampling; 0 takes the likeliest.
@@ -183,6 +183,8 @@ sections! {
         targets: Vec<LoraTarget> = vec![LoraTarget::Q, LoraTarget::V, LoraTarget::O, LoraTarget::Down], "LORA_TARGETS", Range::List(LoraTarget::WORDS), "", Restart;
         /// Layers, counted from the top, that carry adapters.
         layers: LoraLayers = LoraLayers::All(AllLayers::All), "LORA_LAYERS", Range::ChoiceOrWhole(&["all"], 1024), "layers", Restart;
+        /// Adapter that every agent begins with: a PEFT folder, whose rank and matrices then hold; empty for a blank one.
+        adapter: String = String::new(), "LORA_ADAPTER", Range::Text, "", Restart;
         /// Which part of the adapter is a creature's own.
         genome: Genome = Genome::SharedA, "GENOME", Range::Choice(Genome::WORDS), "", Restart;
     }

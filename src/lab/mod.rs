@@ -2,6 +2,8 @@
 //!
 //! This room does *not* know the command line, the window, or how results are shown.
 
+pub mod bench;
 pub mod eval;
 pub mod pretrain;
+pub mod solo;
 pub mod statistics;

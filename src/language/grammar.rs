@@ -66,6 +66,16 @@ pub const fn action_phrase(action: Action) -> &'static str {
     }
 }
 
+/// What a model that was taught to chat is told before the prompt: what the prompt says, and the replies on offer. It
+/// does not tell what is worth doing.
+pub fn instruction() -> String {
+    let phrases = Action::ALL.map(action_phrase).join(", ");
+    format!(
+        "You are an agent on a grid. Each message says where you are, your energy (E), what you carry and what you see; \
+         arrows point the way. Reply with one of these actions and nothing else: {phrases}."
+    )
+}
+
 /// Words by which people and models name an action, beside its phrase. Lower case, words divided by one space.
 pub const SYNONYMS: &[(&str, Action)] = &[
     ("north", Action::Move(Direction::North)),

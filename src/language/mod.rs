@@ -7,6 +7,6 @@ pub mod grammar;
 mod prompt;
 mod reply;
 
-pub use grammar::action_phrase;
+pub use grammar::{action_phrase, instruction};
 pub use prompt::{PromptError, read_prompt, rounded_energy, write_prompt};
 pub use reply::{ReplyError, parse_reply};

@@ -8,6 +8,7 @@ mod hf_config;
 mod llama_gguf;
 mod mlx;
 mod pickle;
+mod random;
 mod vet;
 
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use hf_config::{MlxQuantisation, ModelShape, read_hf_config};
 pub use llama_gguf::{load_llama, read_llama_config};
 pub use mlx::MlxFolder;
 pub use pickle::PickleFile;
+pub use random::{Mix, RandomTensors};
 
 use super::{error::Result, model::Matrix};
 

@@ -50,6 +50,21 @@ pub struct Adapter {
     pub pairs: Vec<Pair>,
 }
 
+impl Adapter {
+    /// The same adapter, with a number from ±`spread` added to every entry of B.
+    #[must_use]
+    pub fn varied(&self, spread: f32, draws: &mut impl Rng) -> Self {
+        if spread == 0.0 {
+            return self.clone();
+        }
+        let vary = |pair: &Pair| {
+            let b = pair.b.iter().map(|b| b + draws.random_range(-spread..=spread)).collect();
+            Pair { a: Arc::clone(&pair.a), b: Arc::new(b) }
+        };
+        Self { pairs: self.pairs.iter().map(vary).collect() }
+    }
+}
+
 impl AdapterLayout {
     /// The sites that the settings choose among `all` sites of a model with `layers` layers.
     ///

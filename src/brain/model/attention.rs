@@ -10,8 +10,8 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{batch::Sight, matrix::slice_of};
-use crate::brain::error::Result;
+use super::{batch::Sight, cache::LayerCache, matrix::slice_of};
+use crate::brain::error::{BrainError, Result};
 
 /// Rows × width from which work on rows is divided among threads.
 pub(super) const PARALLEL: usize = 1 << 17;
@@ -43,6 +43,22 @@ impl Attention {
             return Ok(q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, op)?);
         }
         self.attend_on_any_device(q, k, v, sights)
+    }
+
+    /// The same over a cache's keys and values, whose rows the batch's sights name. Not differentiable.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn attend_cached(&self, q: &Tensor, cached: &LayerCache, sights: &Arc<Vec<Sight>>) -> Result<Tensor> {
+        let (rows, width) = q.dims2()?;
+        let flat = q.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+        if sights.len() != rows || width != self.heads * self.head || cached.width != self.kv_heads * self.head {
+            let (head, kv) = (self.head, cached.width);
+            return Err(BrainError::Setting(format!("Rows of {width} and {kv} entries do not fit heads of {head}")));
+        }
+        let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
+        let inputs = Inputs { q: &flat, k: &cached.k, v: &cached.v, width, kv_width: cached.width };
+        Ok(Tensor::from_vec(op.all_rows(&inputs, rows), (rows, width), q.device())?)
     }
 
     /// The same in candle's own operations: one large masked softmax.
@@ -130,6 +146,16 @@ impl Attend {
         }
     }
 
+    fn all_rows(&self, x: &Inputs, rows: usize) -> Vec<f32> {
+        let mut out = vec![0.0; rows * x.width];
+        if rows * x.width > PARALLEL {
+            out.par_chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out));
+        } else {
+            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out));
+        }
+        out
+    }
+
     fn check(&self, q: &Layout, k: &Layout, v: &Layout) -> CandleResult<(usize, usize, usize)> {
         let Attention { heads, kv_heads, head, .. } = self.layer;
         let ((rows, width), (keys, kv_width)) = (q.shape().dims2()?, k.shape().dims2()?);
@@ -186,12 +212,7 @@ impl CustomOp3 for Attend {
         let (rows, width, kv_width) = self.check(q_layout, k_layout, v_layout)?;
         let (q, k, v) = (slice_of(q, q_layout)?, slice_of(k, k_layout)?, slice_of(v, v_layout)?);
         let inputs = Inputs { q, k, v, width, kv_width };
-        let mut out = vec![0.0; rows * width];
-        if rows * width > PARALLEL {
-            out.par_chunks_mut(width).enumerate().for_each(|(row, out)| self.row(&inputs, row, out));
-        } else {
-            out.chunks_mut(width).enumerate().for_each(|(row, out)| self.row(&inputs, row, out));
-        }
+        let out = self.all_rows(&inputs, rows);
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 

@@ -13,7 +13,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Matrix, Norm, attention::Attention};
+use super::{Batch, Cache, Matrix, Norm, attention::Attention};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -95,6 +95,13 @@ impl Affine {
     }
 }
 
+/// What one forward pass is about.
+struct Pass<'a> {
+    batch: &'a Batch,
+    lora: &'a ActiveAdapters,
+    cache: Option<&'a mut Cache>,
+}
+
 struct SelfAttention {
     q: Matrix,
     k: Matrix,
@@ -118,11 +125,16 @@ impl SelfAttention {
         })
     }
 
-    fn forward(&self, x: &Tensor, batch: &Batch, layer: usize, lora: &ActiveAdapters) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
+        let (lora, batch) = (pass.lora, pass.batch);
         let q = self.q.apply(x, lora.at(layer, LoraTarget::Q))?;
         let k = self.k.apply(x, lora.at(layer, LoraTarget::K))?;
         let v = self.v.apply(x, lora.at(layer, LoraTarget::V))?;
-        self.o.apply(&self.heads.attend(&q, &k, &v, &batch.sights)?, lora, layer, LoraTarget::O)
+        let mixed = match &mut pass.cache {
+            None => self.heads.attend(&q, &k, &v, &batch.sights)?,
+            Some(cache) => self.heads.attend_cached(&q, cache.keep(layer, batch, &k, &v)?, &batch.sights)?,
+        };
+        self.o.apply(&mixed, lora, layer, LoraTarget::O)
     }
 }
 
@@ -147,8 +159,9 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, batch: &Batch, layer: usize, lora: &ActiveAdapters) -> Result<Tensor> {
-        let x = (x + self.attention.forward(&self.attention_norm.apply(x)?, batch, layer, lora)?)?;
+    fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
+        let x = (x + self.attention.forward(&self.attention_norm.apply(x)?, pass, layer)?)?;
+        let lora = pass.lora;
         // candle's `gelu` is the one with tanh: Hugging Face's `gelu_new`.
         let inner = self.up.apply(&self.mlp_norm.apply(&x)?, lora, layer, LoraTarget::Up)?.gelu()?;
         Ok((&x + self.down.apply(&inner, lora, layer, LoraTarget::Down)?)?)
@@ -204,14 +217,16 @@ impl GptNeo {
         [&self.embedding, &self.positions].into_iter().chain(layers)
     }
 
-    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`.
+    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`. With a cache, the batch
+    /// is one of [`Cache::go_on`], and its rows are kept there.
     ///
     /// # Errors
     /// A token is not in the vocabulary, a sequence is longer than the positions learned, or an operation fails.
-    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
+    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
         let mut x = (self.embedding.rows(&batch.tokens)? + self.positions.rows(&batch.positions)?)?;
+        let mut pass = Pass { batch, lora, cache };
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, batch, layer, lora)?;
+            x = block.forward(&x, &mut pass, layer)?;
         }
         self.norm.apply(&x)
     }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, GptNeo, Llama, Matrix, RopeStyle};
+use super::{Batch, Cache, GptNeo, Llama, Matrix, RopeStyle};
 use crate::{
     brain::{
         error::Result,
@@ -25,9 +25,21 @@ impl LanguageModel {
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
     pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
+        self.forward(batch, lora, None)
+    }
+
+    /// The same for a batch of [`Cache::go_on`], which the cache remembers.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::features`].
+    pub fn features_cached(&self, batch: &Batch, lora: &ActiveAdapters, cache: &mut Cache) -> Result<Tensor> {
+        self.forward(batch, lora, Some(cache))
+    }
+
+    fn forward(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
         match self {
-            Self::Llama(llama) => llama.features(batch, lora),
-            Self::GptNeo(neo) => neo.features(batch, lora),
+            Self::Llama(llama) => llama.features(batch, lora, cache),
+            Self::GptNeo(neo) => neo.features(batch, lora, cache),
         }
     }
 

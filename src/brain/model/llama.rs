@@ -11,7 +11,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Matrix, Norm, Rope, RopeStyle, attention::Attention};
+use super::{Batch, Cache, Matrix, Norm, Rope, RopeStyle, attention::Attention};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -89,6 +89,14 @@ impl LlamaConfig {
     }
 }
 
+/// What one forward pass is about.
+struct Pass<'a> {
+    batch: &'a Batch,
+    rope: Rope,
+    lora: &'a ActiveAdapters,
+    cache: Option<&'a mut Cache>,
+}
+
 struct SelfAttention {
     q: Matrix,
     k: Matrix,
@@ -111,11 +119,15 @@ impl SelfAttention {
         })
     }
 
-    fn forward(&self, x: &Tensor, rope: &Rope, batch: &Batch, layer: usize, lora: &ActiveAdapters) -> Result<Tensor> {
+    fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
+        let (rope, lora, batch) = (&pass.rope, pass.lora, pass.batch);
         let q = rope.turn(&self.q.apply(x, lora.at(layer, LoraTarget::Q))?)?;
         let k = rope.turn(&self.k.apply(x, lora.at(layer, LoraTarget::K))?)?;
         let v = self.v.apply(x, lora.at(layer, LoraTarget::V))?;
-        let mixed = self.heads.attend(&q, &k, &v, &batch.sights)?;
+        let mixed = match &mut pass.cache {
+            None => self.heads.attend(&q, &k, &v, &batch.sights)?,
+            Some(cache) => self.heads.attend_cached(&q, cache.keep(layer, batch, &k, &v)?, &batch.sights)?,
+        };
         self.o.apply(&mixed, lora.at(layer, LoraTarget::O))
     }
 }
@@ -164,9 +176,9 @@ impl Block {
         })
     }
 
-    fn forward(&self, x: &Tensor, rope: &Rope, batch: &Batch, layer: usize, lora: &ActiveAdapters) -> Result<Tensor> {
-        let x = (x + self.attention.forward(&self.attention_norm.apply(x)?, rope, batch, layer, lora)?)?;
-        Ok((&x + self.mlp.forward(&self.mlp_norm.apply(&x)?, layer, lora)?)?)
+    fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
+        let x = (x + self.attention.forward(&self.attention_norm.apply(x)?, pass, layer)?)?;
+        Ok((&x + self.mlp.forward(&self.mlp_norm.apply(&x)?, layer, pass.lora)?)?)
     }
 }
 
@@ -217,16 +229,18 @@ impl Llama {
         std::iter::once(&self.embedding).chain(layers).chain(self.output.as_ref())
     }
 
-    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`.
+    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`. With a cache, the batch
+    /// is one of [`Cache::go_on`], and its rows are kept there.
     ///
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
-    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
+    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
         let LlamaConfig { head, rope_theta, rope_style, .. } = self.config;
         let rope = Rope::new(&batch.positions, head, rope_theta, rope_style);
+        let mut pass = Pass { batch, rope, lora, cache };
         let mut x = self.embedding.rows(&batch.tokens)?;
         for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, &rope, batch, layer, lora)?;
+            x = block.forward(&x, &mut pass, layer)?;
         }
         self.norm.apply(&x)
     }

@@ -5,6 +5,7 @@
 mod affine;
 pub mod attention;
 pub mod batch;
+mod cache;
 mod gpt_neo;
 mod language_model;
 mod llama;
@@ -14,6 +15,7 @@ mod rope;
 
 pub use affine::Affine;
 pub use batch::{Batch, Placed, Sight};
+pub use cache::{Cache, LayerCache};
 pub use gpt_neo::{GptNeo, GptNeoConfig};
 pub use language_model::LanguageModel;
 pub use llama::{Llama, LlamaConfig};

@@ -108,7 +108,7 @@ impl Trainer {
     /// An operation fails.
     pub fn loss(&self, documents: &[&[u32]]) -> Result<Tensor> {
         let (batch, targets) = pack(documents);
-        let features = self.model.features(&batch, &ActiveAdapters::none())?;
+        let features = self.model.features(&batch, &ActiveAdapters::none(), None)?;
         let logits = self.model.output().apply(&features, None)?;
         let targets = Tensor::new(targets, logits.device())?;
         Ok(candle_nn::loss::cross_entropy(&logits, &targets)?)

@@ -1,0 +1,164 @@
+//! Free replies: token after token with a KV cache, for a batch of prompts at once.
+//!
+//! Each token is drawn from softmax(logits / temperature), cut to the likeliest tokens that hold `top_p` of the probability
+//! (nucleus sampling, Holtzman et al. 2020, arXiv:1904.09751). A reply ends at an end token, at a stop string, or at its
+//! longest length.
+//!
+//! This module does *not* know what replies mean.
+
+use std::ops::Range;
+
+use candle_core::Tensor;
+use rand::{Rng, RngExt};
+
+use super::{
+    Question, Tokenizer,
+    error::Result,
+    lora::{Adapter, AdapterLayout},
+    model::{Cache, LanguageModel},
+    trie::log_softmax,
+};
+
+/// How replies are written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Style {
+    /// Temperature of sampling; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// Share of probability that tokens are drawn from.
+    pub top_p: f64,
+    /// Most tokens of a reply.
+    pub max_tokens: usize,
+    /// Tokens that end a reply.
+    pub ends: Vec<u32>,
+    /// Texts that end a reply, and do not belong to it.
+    pub stops: Vec<String>,
+}
+
+/// A reply as it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Written {
+    /// The text, up to the stop.
+    pub text: String,
+    /// Tokens written, the end token among them.
+    pub tokens: usize,
+    /// Log-probability of all of them together, at temperature 1 and without the nucleus.
+    pub log_probability: f64,
+}
+
+struct Reply<'a, R> {
+    draws: &'a mut R,
+    tokens: Vec<u32>,
+    log_probability: f64,
+    text: Option<String>,
+}
+
+/// Writes a reply to every question; `draws` has a stream for each.
+///
+/// # Errors
+/// A token is not in the vocabulary, or an operation fails.
+pub fn generate<R: Rng>(
+    model: &LanguageModel,
+    tokenizer: &Tokenizer,
+    layout: &AdapterLayout,
+    questions: &[Question],
+    style: &Style,
+    draws: &mut [R],
+) -> Result<Vec<Written>> {
+    let room = model.context().saturating_sub(style.max_tokens).max(1);
+    let trimmed: Vec<_> = questions.iter().map(|q| &q.tokens[q.tokens.len().saturating_sub(room)..]).collect();
+    let longest = trimmed.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
+    let capacity = (longest + style.max_tokens).min(model.context().max(longest));
+    let mut cache = Cache::new(questions.len(), capacity, model.layers());
+    let mut replies: Vec<_> =
+        draws.iter_mut().map(|draws| Reply { draws, tokens: Vec::new(), log_probability: 0.0, text: None }).collect();
+    let mut next: Vec<(usize, Vec<u32>)> =
+        trimmed.iter().enumerate().filter(|(_, t)| !t.is_empty()).map(|(at, tokens)| (at, tokens.to_vec())).collect();
+    while !next.is_empty() {
+        let views: Vec<_> = next.iter().map(|(at, tokens)| (*at, tokens.as_slice())).collect();
+        let batch = cache.go_on(&views)?;
+        let owners: Vec<(Range<usize>, &Adapter)> = views
+            .iter()
+            .zip(&batch.sequences)
+            .filter_map(|((at, _), placed)| Some((placed.rows.clone(), questions[*at].adapter?)))
+            .collect();
+        let features = model.features_cached(&batch, &layout.activate(&owners), &mut cache)?;
+        let last: Vec<u32> = batch.sequences.iter().map(|placed| placed.last as u32).collect();
+        let rows = features.index_select(&Tensor::new(last, features.device())?, 0)?;
+        let logits: Vec<Vec<f32>> = model.logits(&rows)?.to_vec2()?;
+        let asked: Vec<usize> = next.drain(..).map(|(at, _)| at).collect();
+        for (at, logits) in asked.into_iter().zip(&logits) {
+            let is_full = cache.lengths()[at] + 1 > capacity;
+            if !replies[at].extend(logits, tokenizer, style, is_full)? {
+                next.extend(replies[at].tokens.last().map(|token| (at, vec![*token])));
+            }
+        }
+    }
+    let write = |reply: Reply<R>| Written {
+        text: reply.text.unwrap_or_default(),
+        tokens: reply.tokens.len(),
+        log_probability: reply.log_probability,
+    };
+    Ok(replies.into_iter().map(write).collect())
+}
+
+impl<R: Rng> Reply<'_, R> {
+    /// Draws the next token; true once the reply is whole.
+    fn extend(&mut self, logits: &[f32], tokenizer: &Tokenizer, style: &Style, is_full: bool) -> Result<bool> {
+        let token = sample(logits, style, self.draws.random());
+        self.log_probability += log_softmax(logits, 1.0)[token];
+        let token = token as u32;
+        let ended = style.ends.contains(&token);
+        self.tokens.push(token);
+        let spoken = &self.tokens[..self.tokens.len() - usize::from(ended)];
+        let text = tokenizer.decode(spoken)?;
+        let stop = style.stops.iter().filter_map(|stop| text.find(stop.as_str())).min();
+        if ended || stop.is_some() || is_full || self.tokens.len() >= style.max_tokens {
+            let end = stop.unwrap_or(text.len());
+            self.text = Some(text[..end].trim().to_owned());
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+/// The token at which the running sum of the nucleus passes `point`, which is uniform in [0, 1).
+fn sample(logits: &[f32], style: &Style, point: f64) -> usize {
+    let logs = log_softmax(logits, style.temperature);
+    let mut order: Vec<usize> = (0..logs.len()).collect();
+    order.sort_by(|a, b| logs[*b].total_cmp(&logs[*a]).then(a.cmp(b)));
+    let mut held = 0.0;
+    let nucleus = order.iter().take_while(|at| {
+        let goes_on = held < style.top_p;
+        held += logs[**at].exp();
+        goes_on
+    });
+    let nucleus: Vec<usize> = nucleus.copied().collect();
+    let total: f64 = nucleus.iter().map(|at| logs[*at].exp()).sum();
+    let mut sum = 0.0;
+    let passed = nucleus.iter().find(|at| {
+        sum += logs[**at].exp();
+        point * total < sum
+    });
+    passed.or(nucleus.last()).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn style(temperature: f64, top_p: f64) -> Style {
+        Style { temperature, top_p, max_tokens: 4, ends: vec![], stops: vec![] }
+    }
+
+    #[test]
+    fn the_nucleus_holds_the_likeliest() {
+        // Probabilities 0.1, 0.6, 0.3.
+        let logits = [0.1_f32.ln(), 0.6_f32.ln(), 0.3_f32.ln()];
+        let at = |style: &Style, points: [f64; 4]| points.map(|point| sample(&logits, style, point));
+        assert_eq!(at(&style(1.0, 1.0), [0.0, 0.59, 0.61, 0.95]), [1, 1, 2, 0]);
+        // Two tokens hold 0.9; the third is never drawn.
+        assert_eq!(at(&style(1.0, 0.9), [0.0, 0.66, 0.67, 0.999]), [1, 1, 2, 2]);
+        assert_eq!(at(&style(1.0, 0.5), [0.0, 0.5, 0.9, 0.999]), [1; 4]);
+        assert_eq!(at(&style(0.0, 1.0), [0.0, 0.5, 0.9, 0.999]), [1; 4]);
+    }
+}

@@ -1,0 +1,101 @@
+//! `evolora agent`: one agent, turn by turn in the terminal.
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
+
+use clap::Args;
+
+use super::{
+    output::{complain, say},
+    settings::SettingsArgs,
+};
+use crate::{
+    app::AppError,
+    config::{DecisionMode, MindKind},
+    lab::solo::{Solo, Turn, ask_once},
+};
+
+/// Turns that are played where nothing else is said.
+const TURNS: u32 = 20;
+/// Characters of the longest bar.
+const BAR: f32 = 30.0;
+
+/// Flags of `evolora agent`.
+#[derive(Debug, Args)]
+pub(super) struct AgentArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Ask this one question, in place of playing.
+    #[arg(long, value_name = "TEXT")]
+    prompt: Option<String>,
+    /// Give the agent this adapter: a PEFT folder. Without it the bare base model answers.
+    #[arg(long, value_name = "FOLDER")]
+    adapter: Option<PathBuf>,
+    /// Let it say what it likes; the reply is then parsed.
+    #[arg(long)]
+    free: bool,
+    /// Print one JSON object a turn.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {
+    let loaded = args.settings.load()?;
+    let mut config = loaded.config;
+    config.mind.kind = if args.settings.names_mind() { config.mind.kind } else { MindKind::Llm };
+    if args.free {
+        config.mind.mode = DecisionMode::Free;
+    }
+    if let Some(adapter) = &args.adapter {
+        config.lora.adapter = adapter.to_string_lossy().into_owned();
+    }
+    if let Some(prompt) = &args.prompt {
+        show(&ask_once(&config, prompt)?, None, args.json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !args.settings.names_turns() {
+        config.run.turns = TURNS;
+    }
+    let turns = config.run.turns;
+    let mut solo = Solo::new(config)?;
+    let mut sum = 0.0;
+    for number in 1..=turns {
+        let Some(turn) = solo.step() else { break };
+        sum += turn.reward.unwrap_or_default();
+        show(&turn, Some(number), args.json);
+    }
+    if let Some(complaint) = solo.complaint() {
+        complain(&complaint);
+    }
+    if !args.json {
+        say(&format!("\nsum of rewards: {sum:.2}"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn show(turn: &Turn, number: Option<u32>, json: bool) {
+    if json {
+        // Numbers, texts and lists: nothing here that JSON could not hold.
+        say(&serde_json::to_string(turn).unwrap_or_default());
+        return;
+    }
+    let number = number.map(|number| format!("turn {number}  ")).unwrap_or_default();
+    say(&format!("\n{number}{}", bold(&turn.prompt)));
+    for share in &turn.actions {
+        let mark = if share.action == turn.reply { "▶" } else { " " };
+        let bar = "█".repeat((share.prob * BAR).round() as usize);
+        say(&format!(
+            "  {mark} {:<10} {:>5.1} %  log P {:>7.2}  {bar}",
+            share.action,
+            100.0 * share.prob,
+            share.logprob
+        ));
+    }
+    let outcome = turn.outcome.as_ref().map(|outcome| format!(" → {outcome}")).unwrap_or_default();
+    let reward = turn.reward.map(|reward| format!(", reward {reward:+.2}")).unwrap_or_default();
+    say(&format!("  \"{}\"{outcome}{reward}, {} tokens, {:.2} ms", turn.reply, turn.tokens, turn.ms));
+}
+
+/// Bold, where a person reads it.
+fn bold(text: &str) -> String {
+    if std::io::stdout().is_terminal() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
+}

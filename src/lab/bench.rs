@@ -1,0 +1,196 @@
+//! Measures the speed and memory of decisions, with the default model, any other, or random weights of a known shape.
+
+use std::time::Instant;
+
+use rand::{RngExt, seq::IndexedRandom};
+use serde::Serialize;
+
+use crate::{
+    app::{AppError, llm_plan},
+    brain::{
+        BrainError, Llm, LlmPlan,
+        files::{Keep, Mix, RandomTensors},
+        load_model,
+        model::{LanguageModel, Llama, LlamaConfig, RopeStyle},
+    },
+    config::{ModelSettings, RunConfig},
+    language::write_prompt,
+    protocol::{
+        AgentId, Bearing, Cell, Direction, HabitatId, Moment, Observation, StreamName, Streams, Thing, Thinker,
+    },
+};
+
+/// Spread of the adapters' B: they must not be blank, or they would cost nothing.
+const SPREAD: f32 = 0.02;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct BenchPlan {
+    /// The settings: model, adapters, threads, seed.
+    pub config: RunConfig,
+    /// Random weights of this shape, in place of a model from files.
+    pub shape: Option<(LlamaConfig, Mix)>,
+    /// Numbers of agents to measure.
+    pub agents: Vec<u32>,
+    /// Seconds to measure each number of agents for, after a first round.
+    pub seconds: f64,
+}
+
+/// What was measured for one number of agents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DecideRow {
+    /// Agents that decide together.
+    pub agents: u32,
+    /// Rounds measured.
+    pub rounds: usize,
+    /// Median over rounds of the time per decision.
+    pub median_ms: f64,
+    /// Nineteen of twenty rounds took no longer per decision.
+    pub p95_ms: f64,
+    /// Decisions per second, by the median.
+    pub decisions_per_s: f64,
+    /// Tokens read per second, by the median.
+    pub tokens_per_s: f64,
+    /// Peak resident memory of the whole process so far, where the system tells.
+    pub peak_mib: Option<f64>,
+}
+
+/// What was measured of one model.
+#[derive(Debug, Clone, Serialize)]
+pub struct DecideReport {
+    /// The model.
+    pub model: String,
+    /// Its weights.
+    pub parameters: u64,
+    /// MiB that its matrices take.
+    pub model_mib: f64,
+    /// KiB that one agent's adapter takes.
+    pub adapter_kib: f64,
+    /// Mean tokens of a decision: the prompt's, and those of the branches.
+    pub tokens: f64,
+    /// Threads.
+    pub threads: usize,
+    /// Per number of agents.
+    pub rows: Vec<DecideRow>,
+}
+
+/// SmolLM-135M's shape.
+pub const SMOLLM_135M: LlamaConfig = LlamaConfig {
+    hidden: 576,
+    inner: 1536,
+    layers: 30,
+    heads: 9,
+    kv_heads: 3,
+    head: 64,
+    vocabulary: 49152,
+    context: 2048,
+    rope_theta: 10_000.0,
+    rope_style: RopeStyle::Interleaved,
+    eps: 1e-5,
+    tied: true,
+};
+
+/// Measures decisions: every agent has another adapter that is not blank, and all of a round decide in one question.
+///
+/// # Errors
+/// The model cannot be used.
+pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Result<DecideReport, AppError> {
+    let mut llm = mind(plan)?;
+    let facts = llm.facts();
+    let (mut rows, mut tokens) = (Vec::new(), 0.0);
+    for agents in &plan.agents {
+        let mut round = 0;
+        let mut times = Vec::new();
+        let begun = Instant::now();
+        let mut read = 0;
+        while round < 2 || begun.elapsed().as_secs_f64() < plan.seconds {
+            let thinkers = thinkers(&plan.config, *agents, round);
+            let asked = Instant::now();
+            let thoughts = llm.think(&thinkers)?;
+            if round > 0 {
+                times.push(asked.elapsed().as_secs_f64() * 1e3 / f64::from(*agents));
+                read += thoughts.iter().map(|thought| u64::from(thought.tokens)).sum::<u64>();
+            }
+            round += 1;
+        }
+        tokens = read as f64 / (times.len() as f64 * f64::from(*agents));
+        rows.push(row(*agents, times, tokens));
+        rows.iter().last().iter().for_each(|row| watch(row));
+    }
+    Ok(DecideReport {
+        model: facts.name,
+        parameters: facts.parameters,
+        model_mib: facts.model_bytes as f64 / f64::from(1 << 20),
+        adapter_kib: facts.adapter_bytes as f64 / 1024.0,
+        tokens,
+        threads: llm.threads(),
+        rows,
+    })
+}
+
+fn row(agents: u32, mut times: Vec<f64>, tokens: f64) -> DecideRow {
+    times.sort_by(f64::total_cmp);
+    let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
+    let median = at(0.5);
+    DecideRow {
+        agents,
+        rounds: times.len(),
+        median_ms: median,
+        p95_ms: at(0.95),
+        decisions_per_s: 1e3 / median,
+        tokens_per_s: 1e3 / median * tokens,
+        peak_mib: peak_memory(),
+    }
+}
+
+fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
+    let settings = LlmPlan { founder_spread: SPREAD, ..llm_plan(&plan.config) };
+    let Some((shape, mix)) = &plan.shape else { return Ok(Llm::load(settings)?) };
+    // The default model's tokenizer serves: its tokens are in every vocabulary of that size.
+    let mut loaded = load_model(&ModelSettings { path: String::new(), ..plan.config.model.clone() })?;
+    if loaded.model.vocabulary() > shape.vocabulary {
+        return Err(BrainError::Setting("The shape's vocabulary is too small".to_owned()).into());
+    }
+    let mut weights =
+        RandomTensors::new(*mix, &mut streams(&plan.config).key(StreamName::Weights).at(Moment::new(0, 0)));
+    loaded.model = LanguageModel::Llama(Llama::load(shape.clone(), &mut weights, &Keep::as_is())?);
+    loaded.name = format!("random weights of {} parameters", shape.parameters());
+    Ok(Llm::of(loaded, settings)?)
+}
+
+const fn streams(config: &RunConfig) -> Streams {
+    Streams { seed: config.run.seed, habitat: HabitatId(0), unseen: true }
+}
+
+/// Agents with prompts as a habitat gives them, other ones every round.
+fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Thinker> {
+    let streams = streams(config);
+    let moment = Moment::new(0, round);
+    let one = |agent| {
+        let mut draws = streams.agent_key(StreamName::Corpus, AgentId(agent)).at(moment);
+        let mut direction = || [*Direction::ALL.choose(&mut draws).unwrap_or(&Direction::North)];
+        let (home, food, wall) = (direction(), direction(), direction());
+        let carrying = draws.random_bool(0.3).then_some(Thing::Food);
+        let at = Cell::new(draws.random_range(0..20), draws.random_range(0..20));
+        let observation = Observation::new(at, draws.random_range(0..=100), carrying)
+            .with(Thing::Home, Bearing::toward(&home))
+            .with(Thing::Food, Bearing::toward(&food))
+            .with(Thing::Wall, Bearing::toward(&wall));
+        Thinker {
+            habitat: HabitatId(0),
+            agent: AgentId(agent),
+            observation,
+            prompt: write_prompt(&observation),
+            draws: streams.agent_key(StreamName::Act, AgentId(agent)),
+            moment,
+        }
+    };
+    (0..agents).map(one).collect()
+}
+
+/// The most memory that the process has had resident, in MiB; Linux tells.
+fn peak_memory() -> Option<f64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
+}

@@ -1,0 +1,138 @@
+//! One agent by itself, turn by turn: what it was asked, what it said, how sure it was of every action, what it got.
+
+use std::time::Instant;
+
+use serde::{Serialize, Serializer};
+
+use crate::{
+    app::{AppError, Simulation, llm_plan},
+    brain::Llm,
+    config::{MindKind, RunConfig},
+    language::action_phrase,
+    mind::{Asked, LastThought},
+    protocol::{Action, AgentId, Cell, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought},
+    sim::{Finished, LastTurn},
+};
+
+/// How sure the mind was of one action.
+#[derive(Debug, Clone, Serialize)]
+pub struct ActionShare {
+    /// The action's phrase.
+    pub action: &'static str,
+    /// Log-probability at temperature 1; null where it is −∞.
+    #[serde(serialize_with = "finite_or_null")]
+    pub logprob: f32,
+    /// Probability as it was drawn.
+    pub prob: f32,
+}
+
+/// What one turn of one agent was like.
+#[derive(Debug, Clone, Serialize)]
+pub struct Turn {
+    /// The prompt, as the mind read it.
+    pub prompt: String,
+    /// The reply, as the mind said it.
+    pub reply: String,
+    /// Every action, in the grammar's order.
+    pub actions: Vec<ActionShare>,
+    /// Tokens read and written.
+    pub tokens: u32,
+    /// The reward; null where nothing was done.
+    pub reward: Option<f64>,
+    /// Milliseconds that the decision took.
+    pub ms: f64,
+    /// What came of it; null where nothing was done.
+    pub outcome: Option<String>,
+}
+
+fn finite_or_null<S: Serializer>(number: &f32, serializer: S) -> Result<S::Ok, S::Error> {
+    if number.is_finite() { serializer.serialize_some(number) } else { serializer.serialize_none() }
+}
+
+impl Turn {
+    fn new(prompt: String, thought: &Thought) -> Self {
+        let share = |(action, (logprob, prob)): (Action, (&f32, &f32))| ActionShare {
+            action: action_phrase(action),
+            logprob: *logprob,
+            prob: *prob,
+        };
+        let numbers = thought.log_probabilities.iter().zip(&thought.policy);
+        Self {
+            prompt,
+            reply: thought.text.clone().into_owned(),
+            actions: Action::ALL.into_iter().zip(numbers).map(share).collect(),
+            tokens: thought.tokens,
+            reward: None,
+            ms: thought.elapsed.as_secs_f64() * 1e3,
+            outcome: None,
+        }
+    }
+}
+
+/// One agent alone in a habitat.
+pub struct Solo {
+    simulation: Simulation,
+}
+
+impl Solo {
+    /// Puts one agent of the mind that the settings name into a habitat.
+    ///
+    /// # Errors
+    /// The settings or the mind cannot be used.
+    pub fn new(mut config: RunConfig) -> Result<Self, AppError> {
+        (config.habitat.agents, config.run.habitats, config.run.generations) = (1, 1, 1);
+        Ok(Self { simulation: Simulation::new(config)? })
+    }
+
+    /// Plays a turn; `None` once the agent is dead or its turns are over.
+    pub fn step(&mut self) -> Option<Turn> {
+        if self.simulation.is_finished() {
+            return None;
+        }
+        self.simulation.step();
+        let world = self.simulation.world_mut();
+        let prompt = world.resource::<Asked>().thinkers.first().map(|thinker| thinker.prompt.clone())?;
+        let mut agents = world.query::<(&LastThought, &LastTurn)>();
+        let (thought, deed) = agents.iter(world).next()?;
+        let mut turn = Turn::new(prompt, thought.0.as_ref()?);
+        turn.reward = deed.0.map(|deed| deed.reward);
+        turn.outcome = deed.0.map(|deed| format!("{:?}", deed.outcome));
+        Some(turn)
+    }
+
+    /// Why the mind stopped answering, if it did.
+    pub fn complaint(&self) -> Option<String> {
+        self.simulation.complaint()
+    }
+
+    /// Whether the habitat's time is over.
+    pub fn is_over(&mut self) -> bool {
+        self.simulation.world_mut().query::<&Finished>().iter(self.simulation.world_mut()).next().is_some()
+    }
+}
+
+/// Asks the language model one question, whatever its words.
+///
+/// # Errors
+/// The model cannot be used, or the settings name another mind.
+pub fn ask_once(config: &RunConfig, prompt: &str) -> Result<Turn, AppError> {
+    if config.mind.kind != MindKind::Llm {
+        return Err(AppError::Mind(format!("--prompt asks a language model, and mind.kind is {}.", config.mind.kind)));
+    }
+    let mut llm = Llm::load(llm_plan(config))?;
+    let streams = Streams { seed: config.run.seed, habitat: HabitatId(0), unseen: false };
+    let thinker = Thinker {
+        habitat: HabitatId(0),
+        agent: AgentId(0),
+        observation: Observation::new(Cell::new(0, 0), 0, None),
+        prompt: prompt.to_owned(),
+        draws: streams.agent_key(StreamName::Act, AgentId(0)),
+        moment: Moment::new(0, 0),
+    };
+    let begun = Instant::now();
+    let thoughts = llm.think(&[thinker])?;
+    let first = thoughts.first().ok_or_else(|| AppError::Mind("The mind said nothing.".to_owned()))?;
+    let mut turn = Turn::new(prompt.to_owned(), first);
+    turn.ms = begun.elapsed().as_secs_f64() * 1e3;
+    Ok(turn)
+}
