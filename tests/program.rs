@@ -234,3 +234,49 @@ fn a_reader_that_goes_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
 }
+
+#[test]
+fn the_language_model_decides_out_of_the_box_the_same_way_each_time() {
+    let first = generations("--threads 1");
+    assert_eq!(first, generations("--mind llm --threads 2"));
+    assert_ne!(first, generations("--seed 8"));
+    let four = generations("--habitats 3 --threads 2");
+    let third: Vec<_> = four.iter().filter(|row| row.starts_with("2,")).cloned().collect();
+    assert_eq!(third, generations("--first-habitat 2")[1..]);
+}
+
+#[test]
+fn the_bare_model_knows_the_language_and_not_how_to_forage() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "eval --mind llm --maps 4 --json"));
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let mean = |mind: &str| json["summary"][mind]["mean"].as_f64().unwrap();
+    assert!(mean("mind").abs() < 0.1 * mean("rules"), "{} of {}", mean("mind"), mean("rules"));
+    assert_eq!(json["summary"]["fallback_turns"], 0);
+}
+
+#[test]
+fn one_agent_tells_its_prompt_its_reply_and_every_actions_probability() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "agent --turns 3 --seed 5 --json"));
+    let turns: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(turns.len(), 3);
+    for turn in &turns {
+        assert!(turn["prompt"].as_str().unwrap().starts_with("At ("));
+        let actions = turn["actions"].as_array().unwrap();
+        assert_eq!(actions[0]["action"], "move north");
+        let sum = |key: &str, from: fn(f64) -> f64| actions.iter().map(|a| from(a[key].as_f64().unwrap())).sum::<f64>();
+        assert!((sum("prob", |p| p) - 1.0).abs() < 1e-5 && (sum("logprob", f64::exp) - 1.0).abs() < 1e-5);
+        assert!(actions.iter().any(|action| action["action"] == turn["reply"]));
+        assert!(turn["tokens"].as_u64().unwrap() > 15 && turn["reward"].is_f64() && turn["ms"].is_f64());
+    }
+    assert!(text.starts_with("{\"prompt\":"));
+    let question = stdout(
+        &evolora(folder.path(), "agent --free --json --temperature 0")
+            .args(["--prompt", "The opposite of north is"])
+            .output()
+            .unwrap(),
+    );
+    let answer: serde_json::Value = serde_json::from_str(&question).unwrap();
+    assert_eq!((answer["reply"].as_str(), &answer["reward"]), (Some("south"), &serde_json::Value::Null));
+}

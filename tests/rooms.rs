@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("lab", &["config", "protocol", "sim", "brain", "genetics", "language", "policy", "mind", "record", "app"]),
-    ("cli", &["config", "protocol", "sim", "genetics", "language", "policy", "mind", "record", "app", "lab"]),
+    ("cli", &["config", "protocol", "sim", "brain", "genetics", "language", "policy", "mind", "record", "app", "lab"]),
 ];
 
 /// Crates that only some rooms may use.

@@ -22,9 +22,9 @@ use super::{
 use crate::config::{Device as DeviceChoice, ModelSettings, ModelType, Quantisation};
 
 /// The model that ships with the program.
-static SHIPPED: &[u8] = include_bytes!("../../models/evolora-174k.gguf");
+static SHIPPED: &[u8] = include_bytes!("../../models/evolora-206k.gguf");
 /// Its name in messages, beside the sources.
-pub const SHIPPED_NAME: &str = "models/evolora-174k.gguf";
+pub const SHIPPED_NAME: &str = "models/evolora-206k.gguf";
 
 /// A model, its tokenizer, and what its files say about both.
 pub struct LoadedModel {
