@@ -7,9 +7,9 @@ use candle_core::Tensor;
 use evolora::{
     app::llm_plan,
     brain::{
-        Llm, LlmPlan, LoadedModel, Question, Scorer, Style, Trie, generate, load_model,
+        Llm, LlmPlan, LoadedModel, Question, Scorer, Speaker, Style, Trie, generate, load_model,
         lora::{ActiveAdapters, Adapter, AdapterLayout, shared_a},
-        model::Batch,
+        model::{Batch, Prefix},
     },
     config::{ModelSettings, RunConfig},
     language::action_phrase,
@@ -259,13 +259,30 @@ fn replies_with_a_cache_equal_replies_without() {
         let (layout, adapters) = adapters(&loaded);
         let prompts: Vec<_> = PROMPTS.iter().map(|prompt| loaded.tokenizer.encode(prompt).unwrap()).collect();
         let style = Style { temperature: 0.0, top_p: 1.0, max_tokens: 10, ends: vec![], stops: vec![] };
-        let questions: Vec<_> = prompts
-            .iter()
-            .zip(&adapters)
-            .map(|(tokens, adapter)| Question { tokens, adapter: Some(adapter) })
-            .collect();
-        let mut draws: Vec<_> = (0..5).map(ChaCha8Rng::seed_from_u64).collect();
-        let written = generate(&loaded.model, &loaded.tokenizer, &layout, &questions, &style, &mut draws).unwrap();
+        // What is known of their beginnings: nothing, another prompt's, their own.
+        let write = |prefixes: &[Option<&Prefix>]| {
+            let mut speakers = Vec::new();
+            for ((tokens, adapter), prefix) in prompts.iter().zip(&adapters).zip(prefixes) {
+                let question = Question { tokens, adapter: Some(adapter) };
+                speakers.push(Speaker { question, prefix: *prefix, draws: ChaCha8Rng::seed_from_u64(1) });
+            }
+            generate(&loaded.model, &loaded.tokenizer, &layout, &style, &mut speakers).unwrap()
+        };
+        let written = write(&[None; 5]);
+        let known: Vec<_> = written.iter().map(|written| Some(&written.prefix)).collect();
+        for ((again, first), prompt) in write(&known).iter().zip(&written).zip(&prompts) {
+            assert_eq!((&again.text, again.read, first.read), (&first.text, 1, prompt.len()), "{path:?}");
+            assert_eq!(again.prefix.tokens, *prompt);
+        }
+        // The first prompt's beginning, known from another text: what the two have in common is not read again.
+        let other = loaded.tokenizer.encode("At (5,3), E10. See: nothing Action:").unwrap();
+        let question = Question { tokens: &other, adapter: Some(&adapters[0]) };
+        let mut speaker = [Speaker { question, prefix: None, draws: ChaCha8Rng::seed_from_u64(1) }];
+        let other = generate(&loaded.model, &loaded.tokenizer, &layout, &style, &mut speaker).unwrap().remove(0);
+        let mixed = write(&[Some(&other.prefix), None, None, known[3], None]);
+        let common = other.prefix.common(&prompts[0]);
+        assert!(common > 3 && mixed[0].read == prompts[0].len() - common && mixed[0].prefix.tokens.len() == common);
+        assert!(mixed.iter().zip(&written).all(|(a, b)| a.text == b.text), "{path:?}");
         for ((prompt, adapter), written) in prompts.iter().zip(&adapters).zip(&written) {
             let mut tokens = prompt.clone();
             for _ in 0..10 {
@@ -288,9 +305,9 @@ fn a_free_reply_ends_at_its_stop_and_at_its_end_token() {
     let write = |stops: &[&str], ends: Vec<u32>| {
         let stops = stops.iter().map(|stop| (*stop).to_owned()).collect();
         let style = Style { temperature: 0.0, top_p: 1.0, max_tokens: 60, ends, stops };
-        let mut draws = [ChaCha8Rng::seed_from_u64(0)];
         let question = Question { tokens: &tokens, adapter: None };
-        generate(&loaded.model, &loaded.tokenizer, &nothing, &[question], &style, &mut draws).unwrap().remove(0)
+        let mut speaker = [Speaker { question, prefix: None, draws: ChaCha8Rng::seed_from_u64(0) }];
+        generate(&loaded.model, &loaded.tokenizer, &nothing, &style, &mut speaker).unwrap().remove(0)
     };
     let whole = write(&[], loaded.ends.clone());
     // What it has learned: an action, then what came of it.

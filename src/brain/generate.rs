@@ -15,7 +15,7 @@ use super::{
     Question, Tokenizer,
     error::Result,
     lora::{Adapter, AdapterLayout},
-    model::{Cache, LanguageModel},
+    model::{Cache, LanguageModel, Placed, Prefix},
     trie::log_softmax,
 };
 
@@ -34,15 +34,29 @@ pub struct Style {
     pub stops: Vec<String>,
 }
 
+/// Who is to reply: the prompt, what is known of its beginning, and where its chance comes from.
+pub struct Speaker<'a, R> {
+    /// The prompt and the adapter.
+    pub question: Question<'a>,
+    /// The beginning of an earlier prompt, read with the same adapter: what the two have in common is not read again.
+    pub prefix: Option<&'a Prefix>,
+    /// The stream that tokens are drawn from.
+    pub draws: R,
+}
+
 /// A reply as it was written.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Written {
     /// The text, up to the stop.
     pub text: String,
     /// Tokens written, the end token among them.
     pub tokens: usize,
-    /// Log-probability of all of them together, at temperature 1 and without the nucleus.
+    /// Tokens of the prompt that had to be read.
+    pub read: usize,
+    /// Log-probability of all that were written, at temperature 1 and without the nucleus.
     pub log_probability: f64,
+    /// The prompt as far as it agrees with the earlier one, or all of it where there was none: for the next prompt.
+    pub prefix: Prefix,
 }
 
 struct Reply<'a, R> {
@@ -52,7 +66,7 @@ struct Reply<'a, R> {
     text: Option<String>,
 }
 
-/// Writes a reply to every question; `draws` has a stream for each.
+/// Writes a reply for every speaker.
 ///
 /// # Errors
 /// A token is not in the vocabulary, or an operation fails.
@@ -60,31 +74,22 @@ pub fn generate<R: Rng>(
     model: &LanguageModel,
     tokenizer: &Tokenizer,
     layout: &AdapterLayout,
-    questions: &[Question],
     style: &Style,
-    draws: &mut [R],
+    speakers: &mut [Speaker<R>],
 ) -> Result<Vec<Written>> {
     let room = model.context().saturating_sub(style.max_tokens).max(1);
-    let trimmed: Vec<_> = questions.iter().map(|q| &q.tokens[q.tokens.len().saturating_sub(room)..]).collect();
-    let longest = trimmed.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
+    let prompts: Vec<&[u32]> = speakers.iter().map(|speaker| tail(speaker.question.tokens, room)).collect();
+    let adapters: Vec<_> = speakers.iter().map(|speaker| speaker.question.adapter).collect();
+    let longest = prompts.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
     let capacity = (longest + style.max_tokens).min(model.context().max(longest));
-    let mut cache = Cache::new(questions.len(), capacity, model.layers());
-    let mut replies: Vec<_> =
-        draws.iter_mut().map(|draws| Reply { draws, tokens: Vec::new(), log_probability: 0.0, text: None }).collect();
-    let mut next: Vec<(usize, Vec<u32>)> =
-        trimmed.iter().enumerate().filter(|(_, t)| !t.is_empty()).map(|(at, tokens)| (at, tokens.to_vec())).collect();
+    let mut cache = Cache::new(speakers.len(), capacity, model.layers());
+    let common = begin(&mut cache, speakers, &prompts);
+    let new = |draws| Reply { draws, tokens: Vec::new(), log_probability: 0.0, text: None };
+    let mut replies: Vec<_> = speakers.iter_mut().map(|speaker| new(&mut speaker.draws)).collect();
+    let unread = prompts.iter().zip(cache.lengths()).map(|(tokens, read)| tokens[*read..].to_vec()).enumerate();
+    let mut next: Vec<(usize, Vec<u32>)> = unread.filter(|(_, tokens)| !tokens.is_empty()).collect();
     while !next.is_empty() {
-        let views: Vec<_> = next.iter().map(|(at, tokens)| (*at, tokens.as_slice())).collect();
-        let batch = cache.go_on(&views)?;
-        let owners: Vec<(Range<usize>, &Adapter)> = views
-            .iter()
-            .zip(&batch.sequences)
-            .filter_map(|((at, _), placed)| Some((placed.rows.clone(), questions[*at].adapter?)))
-            .collect();
-        let features = model.features_cached(&batch, &layout.activate(&owners), &mut cache)?;
-        let last: Vec<u32> = batch.sequences.iter().map(|placed| placed.last as u32).collect();
-        let rows = features.index_select(&Tensor::new(last, features.device())?, 0)?;
-        let logits: Vec<Vec<f32>> = model.logits(&rows)?.to_vec2()?;
+        let logits = step(model, layout, &mut cache, &next, &adapters)?;
         let asked: Vec<usize> = next.drain(..).map(|(at, _)| at).collect();
         for (at, logits) in asked.into_iter().zip(&logits) {
             let is_full = cache.lengths()[at] + 1 > capacity;
@@ -93,12 +98,57 @@ pub fn generate<R: Rng>(
             }
         }
     }
-    let write = |reply: Reply<R>| Written {
-        text: reply.text.unwrap_or_default(),
-        tokens: reply.tokens.len(),
-        log_probability: reply.log_probability,
+    let write = |(at, reply): (usize, Reply<R>)| {
+        let (prompt, (agreed, skipped)) = (prompts[at], common[at]);
+        Written {
+            text: reply.text.unwrap_or_default(),
+            tokens: reply.tokens.len(),
+            read: prompt.len() - skipped,
+            log_probability: reply.log_probability,
+            prefix: cache.prefix(at, &prompt[..agreed]),
+        }
     };
-    Ok(replies.into_iter().map(write).collect())
+    Ok(replies.into_iter().enumerate().map(write).collect())
+}
+
+/// The last `most` tokens.
+fn tail(tokens: &[u32], most: usize) -> &[u32] {
+    &tokens[tokens.len().saturating_sub(most)..]
+}
+
+/// Fills the cache with what is known of each prompt's beginning. Gives how far each agrees with its earlier one (all of
+/// it, where there is none), and how many tokens need not be read: one at least must be, for its logits.
+fn begin<R>(cache: &mut Cache, speakers: &[Speaker<R>], prompts: &[&[u32]]) -> Vec<(usize, usize)> {
+    let mut common = Vec::with_capacity(prompts.len());
+    for (at, (speaker, tokens)) in speakers.iter().zip(prompts).enumerate() {
+        let Some(prefix) = speaker.prefix else {
+            common.push((tokens.len(), 0));
+            continue;
+        };
+        let agreed = prefix.common(tokens);
+        let skipped = agreed.min(tokens.len().saturating_sub(1));
+        cache.begin_with(at, prefix, skipped);
+        common.push((agreed, skipped));
+    }
+    common
+}
+
+/// Reads the next tokens of some sequences; the logits of what follows each.
+fn step(
+    model: &LanguageModel,
+    layout: &AdapterLayout,
+    cache: &mut Cache,
+    next: &[(usize, Vec<u32>)],
+    adapters: &[Option<&Adapter>],
+) -> Result<Vec<Vec<f32>>> {
+    let views: Vec<_> = next.iter().map(|(at, tokens)| (*at, tokens.as_slice())).collect();
+    let batch = cache.go_on(&views)?;
+    let own = |((at, _), placed): (&(usize, &[u32]), &Placed)| Some((placed.rows.clone(), adapters[*at]?));
+    let owners: Vec<(Range<usize>, &Adapter)> = views.iter().zip(&batch.sequences).filter_map(own).collect();
+    let features = model.features_cached(&batch, &layout.activate(&owners), cache)?;
+    let last: Vec<u32> = batch.sequences.iter().map(|placed| placed.last as u32).collect();
+    let rows = features.index_select(&Tensor::new(last, features.device())?, 0)?;
+    Ok(model.logits(&rows)?.to_vec2()?)
 }
 
 impl<R: Rng> Reply<'_, R> {

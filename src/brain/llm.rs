@@ -12,11 +12,12 @@ use rand::RngExt;
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::{
-    Question, Scorer, Style, Trie, Written,
+    Question, Scorer, Speaker, Style, Trie, Written,
     error::{BrainError, Result},
     generate,
     load::{LoadedModel, load_model},
     lora::{Adapter, AdapterLayout, load_peft, shared_a},
+    model::Prefix,
 };
 use crate::{
     config::{DecisionMode, LoraSettings, MindSettings, ModelSettings},
@@ -30,6 +31,9 @@ const SMALL_MODEL: usize = 4_000_000;
 const SMALL_BATCH: usize = 5;
 /// Agents in a batch of a large model: more would not be faster, and would need more memory.
 const LARGE_BATCH: usize = 64;
+
+/// Bytes of keys and values that are kept from turn to turn.
+const PREFIX_BUDGET: usize = 64 << 20;
 
 /// What ends a free reply beside the model's own end: replies are one line, of one sentence.
 const STOPS: [&str; 2] = ["\n", "."];
@@ -64,6 +68,8 @@ pub struct Llm {
     /// The adapter that every agent begins with.
     founder: Adapter,
     adapters: BTreeMap<(HabitatId, AgentId), Adapter>,
+    /// What each agent's free prompts have in common, read with its adapter.
+    prefixes: BTreeMap<(HabitatId, AgentId), Prefix>,
     pool: ThreadPool,
 }
 
@@ -87,7 +93,7 @@ impl Llm {
         let (layout, founder) = founder(&plan, &loaded)?;
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
-        Ok(Self { loaded, plan, scorer, layout, founder, adapters: BTreeMap::new(), pool })
+        Ok(Self { loaded, plan, scorer, layout, founder, adapters: BTreeMap::new(), prefixes: BTreeMap::new(), pool })
     }
 
     /// Threads that it thinks with.
@@ -125,16 +131,34 @@ impl Llm {
         let this = &*self;
         let thought: Result<Vec<_>> =
             this.pool.install(|| batches.par_iter().map(|batch| this.answer(batch)).collect());
-        Ok(thought?.into_iter().flatten().collect())
+        let mut thoughts = Vec::with_capacity(thinkers.len());
+        for (thought, prefix) in thought?.into_iter().flatten() {
+            if let Some(prefix) = prefix {
+                self.keep_prefix((thought.habitat, thought.agent), prefix);
+            }
+            thoughts.push(thought);
+        }
+        Ok(thoughts)
+    }
+
+    /// Keeps what an agent's prompts have in common, as long as there is room for it.
+    fn keep_prefix(&mut self, agent: (HabitatId, AgentId), prefix: Prefix) {
+        self.prefixes.remove(&agent);
+        let held: usize = self.prefixes.values().map(Prefix::bytes).sum();
+        if held + prefix.bytes() <= PREFIX_BUDGET {
+            self.prefixes.insert(agent, prefix);
+        }
     }
 
     /// One batch.
-    fn answer(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
+    fn answer(&self, thinkers: &[Thinker]) -> Result<Vec<(Thought, Option<Prefix>)>> {
         let begun = Instant::now();
-        let is_free = self.plan.mind.mode == DecisionMode::Free;
-        let mut thoughts = if is_free { self.talk(thinkers)? } else { self.decide(thinkers)? };
+        let mut thoughts = match self.plan.mind.mode {
+            DecisionMode::Free => self.talk(thinkers)?,
+            DecisionMode::Constrained => self.decide(thinkers)?.into_iter().map(|thought| (thought, None)).collect(),
+        };
         let elapsed = begun.elapsed() / thinkers.len().max(1) as u32;
-        thoughts.iter_mut().for_each(|thought| thought.elapsed = elapsed);
+        thoughts.iter_mut().for_each(|(thought, _)| thought.elapsed = elapsed);
         Ok(thoughts)
     }
 
@@ -158,7 +182,7 @@ impl Llm {
     }
 
     /// Lets every agent say what it likes; its words are not yet parsed.
-    fn talk(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
+    fn talk(&self, thinkers: &[Thinker]) -> Result<Vec<(Thought, Option<Prefix>)>> {
         let LoadedModel { model, tokenizer, chat, ends, .. } = &self.loaded;
         let encode = |thinker: &Thinker| match chat {
             Some(chat) => tokenizer.encode(&chat.write(&self.plan.instruction, &thinker.prompt)?),
@@ -172,20 +196,27 @@ impl Llm {
             ends: ends.clone(),
             stops: STOPS.map(str::to_owned).to_vec(),
         };
-        let mut draws: Vec<_> = thinkers.iter().map(|thinker| thinker.draws.at(thinker.moment)).collect();
-        let questions = self.questions(thinkers, &prompts);
-        let written = generate(model, tokenizer, &self.layout, &questions, &style, &mut draws)?;
-        let thought = |((thinker, tokens), written): ((&Thinker, &Vec<u32>), Written)| Thought {
-            habitat: thinker.habitat,
-            agent: thinker.agent,
-            text: written.text.into(),
-            action: None,
-            policy: [0.0; Action::COUNT],
-            log_probabilities: [f32::NEG_INFINITY; Action::COUNT],
-            tokens: (tokens.len() + written.tokens) as u32,
-            elapsed: Duration::ZERO,
+        let speaker = |(question, thinker): (_, &Thinker)| Speaker {
+            question,
+            prefix: self.prefixes.get(&(thinker.habitat, thinker.agent)),
+            draws: thinker.draws.at(thinker.moment),
         };
-        Ok(thinkers.iter().zip(&prompts).zip(written).map(thought).collect())
+        let mut speakers: Vec<_> = self.questions(thinkers, &prompts).into_iter().zip(thinkers).map(speaker).collect();
+        let written = generate(model, tokenizer, &self.layout, &style, &mut speakers)?;
+        let thought = |(thinker, written): (&Thinker, Written)| {
+            let thought = Thought {
+                habitat: thinker.habitat,
+                agent: thinker.agent,
+                text: written.text.into(),
+                action: None,
+                policy: [0.0; Action::COUNT],
+                log_probabilities: [f32::NEG_INFINITY; Action::COUNT],
+                tokens: (written.read + written.tokens) as u32,
+                elapsed: Duration::ZERO,
+            };
+            (thought, Some(written.prefix))
+        };
+        Ok(thinkers.iter().zip(written).map(thought).collect())
     }
 
     fn choose(&self, thinker: &Thinker, logits: &[Vec<f32>]) -> Result<Thought> {

@@ -21,7 +21,7 @@ mod worker;
 pub use chat::ChatTemplate;
 pub use decide::{ForkLogits, Question, Scorer};
 pub use error::{BrainError, Result};
-pub use generate::{Style, Written, generate};
+pub use generate::{Speaker, Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
 pub use load::{Format, LoadedModel, SHIPPED_NAME, device, find_files, load_model};
 pub use tokenizer::Tokenizer;

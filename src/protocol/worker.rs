@@ -93,7 +93,8 @@ pub struct Thought {
     pub text: Cow<'static, str>,
     /// The chosen action, or `None` where only the words were said and must be parsed.
     pub action: Option<Action>,
-    /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1.
+    /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1, or is all 0 where
+    /// words were said freely and no action was weighed.
     pub policy: [f32; Action::COUNT],
     /// Log-probability of every action at temperature 1, in the same order.
     pub log_probabilities: [f32; Action::COUNT],

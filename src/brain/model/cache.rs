@@ -22,6 +22,28 @@ pub struct LayerCache {
     pub width: usize,
 }
 
+/// The beginning of a sequence that has been read: its tokens, and their keys and values in every layer. It holds only for
+/// the weights and the adapter that it was read with.
+#[derive(Debug, Clone, Default)]
+pub struct Prefix {
+    /// The tokens.
+    pub tokens: Vec<u32>,
+    /// Keys and values per layer, `[tokens, kv_width]` each.
+    layers: Vec<(Vec<f32>, Vec<f32>)>,
+}
+
+impl Prefix {
+    /// How many tokens it has in common with a sequence, from the beginning.
+    pub fn common(&self, tokens: &[u32]) -> usize {
+        self.tokens.iter().zip(tokens).take_while(|(a, b)| a == b).count()
+    }
+
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        self.layers.iter().map(|(k, v)| (k.len() + v.len()) * size_of::<f32>()).sum()
+    }
+}
+
 /// The KV cache of some sequences.
 #[derive(Debug)]
 pub struct Cache {
@@ -40,6 +62,29 @@ impl Cache {
     /// Tokens that each sequence has read.
     pub fn lengths(&self) -> &[usize] {
         &self.lengths
+    }
+
+    /// Begins an empty sequence with the first `count` tokens of a prefix, as if they had been read.
+    pub fn begin_with(&mut self, sequence: usize, prefix: &Prefix, count: usize) {
+        let (all, begin) = (self.lengths.len() * self.capacity, sequence * self.capacity);
+        for (layer, (k, v)) in self.layers.iter_mut().zip(&prefix.layers) {
+            layer.width = k.len() / prefix.tokens.len().max(1);
+            let (from, count) = (begin * layer.width, count * layer.width);
+            for (kept, read) in [(&mut layer.k, k), (&mut layer.v, v)] {
+                kept.resize(all * layer.width, 0.0);
+                kept[from..from + count].copy_from_slice(&read[..count]);
+            }
+        }
+        self.lengths[sequence] = count;
+    }
+
+    /// The keys and values of the first tokens of a sequence, which were `tokens`.
+    pub fn prefix(&self, sequence: usize, tokens: &[u32]) -> Prefix {
+        let begin = sequence * self.capacity;
+        let part =
+            |layer: &LayerCache, all: &[f32]| all[begin * layer.width..(begin + tokens.len()) * layer.width].to_vec();
+        let layers = self.layers.iter().map(|layer| (part(layer, &layer.k), part(layer, &layer.v))).collect();
+        Prefix { tokens: tokens.to_vec(), layers }
     }
 
     /// The batch that goes on with some sequences: pairs of a sequence's number, ascending, and its next tokens, at least

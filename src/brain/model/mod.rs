@@ -15,7 +15,7 @@ mod rope;
 
 pub use affine::Affine;
 pub use batch::{Batch, Placed, Sight};
-pub use cache::{Cache, LayerCache};
+pub use cache::{Cache, LayerCache, Prefix};
 pub use gpt_neo::{GptNeo, GptNeoConfig};
 pub use language_model::LanguageModel;
 pub use llama::{Llama, LlamaConfig};
