@@ -17,14 +17,14 @@ use bevy_egui::{
 use super::{
     error::AppError,
     headless::{add_turn, check_memory, spawn_habitats, task_pools},
-    minds::spawn_worker,
+    minds::spawn_worker_or_rules,
     playback::{Playback, is_finished, play_turns},
     probe::{find_adapter, without_panic},
     screenshot::{Screenshot, take_screenshot},
 };
 use crate::{
     config::RunConfig,
-    mind::{WorkerState, sum_up},
+    mind::{Inbox, WorkerState, sum_up},
     protocol::UserCommand,
     record::{GenerationRow, History},
     sim::{Clock, Habitat, HabitatConfig, Roster, Vitality, despawn_habitat},
@@ -63,10 +63,11 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
     if let Some(screenshot) = &screenshot {
         screenshot.check()?;
     }
-    let link = spawn_worker(&config)?;
     find_adapter()?;
+    let (link, state) = spawn_worker_or_rules(&config)?;
     let mut app = without_panic(|| with_window(size, config.run.threads))?;
     add_turn(&mut app, link);
+    app.insert_resource(state);
     app.add_plugins(ViewPlugin)
         .init_resource::<Playback>()
         .init_resource::<Wishes>()
@@ -199,14 +200,22 @@ fn carry_out_wishes(world: &mut World) {
     }
 }
 
-/// Begins anew from generation 0.
+/// Begins anew from generation 0, with the minds of the new seed: a worker that had gone comes back, too.
 fn start_again(world: &mut World, seed: u64) {
+    let mut config = RunConfig::clone(&world.resource::<Shown>().0);
+    config.run.seed = seed;
+    match spawn_worker_or_rules(&config) {
+        Ok((link, state)) => {
+            world.insert_resource(link);
+            world.insert_resource(state);
+            world.insert_resource(Inbox::default());
+        }
+        Err(error) => world.resource_mut::<WorkerState>().give_up(error.to_string()),
+    }
     let mut habitats = world.query_filtered::<Entity, With<Habitat>>();
     for habitat in habitats.iter(world).collect::<Vec<_>>() {
         despawn_habitat(world, habitat);
     }
-    let mut config = RunConfig::clone(&world.resource::<Shown>().0);
-    config.run.seed = seed;
     world.insert_resource(Shown(Arc::new(config.clone())));
     world.insert_resource(History::default());
     world.resource_mut::<Playback>().forget();

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use super::error::AppError;
+#[cfg(feature = "desktop")]
+use crate::mind::WorkerState;
 use crate::{
     brain::{self, LlmPlan},
     config::{MindKind, RunConfig},
     language::{action_phrase, instruction},
     mind::{ScriptedMind, WorkerLink, spawn_scripted_worker, wait_until_ready},
-    protocol::Action,
+    protocol::{Action, MindFacts},
 };
 
 /// How long a model may take to load.
@@ -19,6 +21,10 @@ const LOADING: Duration = Duration::from_secs(600);
 /// # Errors
 /// The system has no thread to give, or the model cannot be used.
 pub fn spawn_worker(config: &RunConfig) -> Result<WorkerLink, AppError> {
+    spawn(config).map(|(link, _)| link)
+}
+
+fn spawn(config: &RunConfig) -> Result<(WorkerLink, Option<MindFacts>), AppError> {
     let mind = match config.mind.kind {
         MindKind::Random => ScriptedMind::Random,
         MindKind::Rules => ScriptedMind::Rules,
@@ -26,11 +32,33 @@ pub fn spawn_worker(config: &RunConfig) -> Result<WorkerLink, AppError> {
             let plan = llm_plan(config);
             let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &requests, &replies));
             let link = link.map_err(AppError::Worker)?;
-            wait_until_ready(&link, LOADING).map_err(AppError::Mind)?;
-            return Ok(link);
+            let facts = wait_until_ready(&link, LOADING).map_err(AppError::Mind)?;
+            return Ok((link, Some(facts)));
         }
     };
-    spawn_scripted_worker(mind).map_err(AppError::Worker)
+    spawn_scripted_worker(mind).map(|link| (link, None)).map_err(AppError::Worker)
+}
+
+/// The same for the window, which opens in any case: where the mind cannot be used, agents go on with `rules`, and the
+/// state says why.
+///
+/// # Errors
+/// The system has no thread to give.
+#[cfg(feature = "desktop")]
+pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
+    let mut state = WorkerState::default();
+    match spawn(config) {
+        Ok((link, facts)) => {
+            state.facts = facts;
+            Ok((link, state))
+        }
+        Err(AppError::Worker(error)) => Err(AppError::Worker(error)),
+        Err(error) => {
+            state.give_up(format!("{error} Agents go on with `rules`."));
+            let link = spawn_scripted_worker(ScriptedMind::Rules).map_err(AppError::Worker)?;
+            Ok((link, state))
+        }
+    }
 }
 
 /// What the language model needs to know of the settings, and the phrases of the actions.
