@@ -240,6 +240,25 @@ fn the_same_seed_gives_the_same_transcript_with_one_thread_and_with_two() {
 }
 
 #[test]
+fn both_genomes_give_founders_that_differ_only_where_they_may() {
+    use evolora::config::Genome;
+    let thinkers: Vec<_> = (0..4).map(|i| thinker(i, 0, PROMPTS[0])).collect();
+    let think = |genome, founder_spread| {
+        let mut plan = LlmPlan { founder_spread, ..plan(0.7, 1) };
+        plan.lora.genome = genome;
+        let thoughts = Llm::load(plan).unwrap().think(&thinkers).unwrap();
+        thoughts
+            .iter()
+            .map(|thought| thought.log_probabilities.map(f32::to_bits))
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    // With B = 0 everybody is the base; with B of their own nobody is another.
+    assert_eq!((think(Genome::SharedA, 0.0).len(), think(Genome::FreeAb, 0.0).len()), (1, 1));
+    assert_eq!((think(Genome::SharedA, 0.1).len(), think(Genome::FreeAb, 0.1).len()), (4, 4));
+    assert!(think(Genome::SharedA, 0.1).is_disjoint(&think(Genome::FreeAb, 0.1)), "A of one's own is another A");
+}
+
+#[test]
 fn temperature_zero_takes_the_likeliest_action() {
     let thoughts = Llm::load(plan(0.0, 1)).unwrap().think(&[thinker(0, 0, PROMPTS[0])]).unwrap();
     let logs = thoughts[0].log_probabilities;

@@ -20,7 +20,7 @@ use super::{
     model::Prefix,
 };
 use crate::{
-    config::{DecisionMode, LoraSettings, MindSettings, ModelSettings},
+    config::{DecisionMode, Genome, LoraSettings, MindSettings, ModelSettings},
     protocol::{Action, AgentId, HabitatId, MindFacts, Moment, StreamName, Streams, Thinker, Thought},
 };
 
@@ -107,7 +107,7 @@ impl Llm {
             name: self.loaded.name.clone(),
             parameters: self.loaded.model.parameters() as u64,
             model_bytes: self.loaded.model.bytes() as u64,
-            adapter_bytes: self.layout.bytes(true) as u64,
+            adapter_bytes: self.layout.bytes(self.plan.lora.genome == Genome::SharedA) as u64,
         }
     }
 
@@ -117,10 +117,17 @@ impl Llm {
     /// A prompt is not text for the tokenizer, or an operation fails.
     pub fn think(&mut self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
         for thinker in thinkers {
-            let (founder, spread) = (&self.founder, self.plan.founder_spread);
+            let (founder, layout, plan) = (&self.founder, &self.layout, &self.plan);
             let born = || {
-                let streams = Streams { seed: self.plan.seed, habitat: thinker.habitat, unseen: false };
-                founder.varied(spread, &mut streams.agent_key(StreamName::Adapter, thinker.agent).at(Moment::new(0, 0)))
+                let streams = Streams { seed: plan.seed, habitat: thinker.habitat, unseen: false };
+                let mut draws = streams.agent_key(StreamName::Adapter, thinker.agent).at(Moment::new(0, 0));
+                let founder = match plan.lora.genome {
+                    Genome::SharedA => founder.clone(),
+                    // A of its own, unless the adapter came from a file.
+                    Genome::FreeAb if founder.is_blank() => layout.blank(&shared_a(layout, &mut draws)),
+                    Genome::FreeAb => founder.clone(),
+                };
+                founder.varied(plan.founder_spread, &mut draws)
             };
             self.adapters.entry((thinker.habitat, thinker.agent)).or_insert_with(born);
         }

@@ -51,6 +51,11 @@ pub struct Adapter {
 }
 
 impl Adapter {
+    /// Whether it changes nothing: B is zero everywhere.
+    pub fn is_blank(&self) -> bool {
+        self.pairs.iter().all(|pair| pair.b.iter().all(|b| *b == 0.0))
+    }
+
     /// The same adapter, with a number from ±`spread` added to every entry of B.
     #[must_use]
     pub fn varied(&self, spread: f32, draws: &mut impl Rng) -> Self {
@@ -122,11 +127,61 @@ impl AdapterLayout {
     }
 }
 
-/// A for every site, drawn uniformly from ±1/√in: PEFT's `kaiming_uniform_(a = √5)`.
+/// A for every site, drawn uniformly from ±1/√in: PEFT's `kaiming_uniform_(a = √5)`. One for everybody, or one each.
 pub fn shared_a(layout: &AdapterLayout, draws: &mut impl Rng) -> Vec<Arc<Vec<f32>>> {
     let draw = |site: &Site, draws: &mut _| {
         let most = (site.inner as f32).sqrt().recip();
         (0..layout.rank * site.inner).map(|_| RngExt::random_range(draws, -most..=most)).collect()
     };
     layout.sites.iter().map(|site| Arc::new(draw(site, draws))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+    use crate::config::AllLayers;
+
+    fn sites() -> Vec<Site> {
+        let targets = [(LoraTarget::Q, 6, 4), (LoraTarget::Down, 4, 8)];
+        (0..3).flat_map(|layer| targets.map(|(target, out, inner)| Site { layer, target, out, inner })).collect()
+    }
+
+    fn choose(targets: &[LoraTarget], layers: LoraLayers) -> Result<AdapterLayout> {
+        let settings = LoraSettings { rank: 2, targets: targets.to_vec(), layers, ..LoraSettings::default() };
+        AdapterLayout::choose(&settings, &sites(), 3)
+    }
+
+    #[test]
+    fn settings_choose_the_matrices() {
+        let all =
+            choose(&[LoraTarget::Q, LoraTarget::Gate, LoraTarget::Down], LoraLayers::All(AllLayers::All)).unwrap();
+        assert_eq!(all.sites, sites());
+        let top = choose(&[LoraTarget::Down], LoraLayers::Top(2)).unwrap();
+        assert_eq!(
+            top.sites.iter().map(|site| (site.layer, site.target)).collect::<Vec<_>>(),
+            [(1, LoraTarget::Down), (2, LoraTarget::Down)]
+        );
+        // Two layers of rank 2: A [2, 8] and B [4, 2], in four bytes a number.
+        assert_eq!((top.bytes(true), top.bytes(false)), (2 * 8 * 4, 2 * (8 + 16) * 4));
+        assert_eq!(choose(&[LoraTarget::Q], LoraLayers::Top(0)).unwrap().sites, []);
+        assert!(choose(&[LoraTarget::Gate], LoraLayers::Top(2)).unwrap_err().to_string().contains("gate"));
+    }
+
+    #[test]
+    fn a_is_drawn_once_and_b_varies_with_the_agent() {
+        let layout = choose(&[LoraTarget::Q], LoraLayers::All(AllLayers::All)).unwrap();
+        let draw = |seed| shared_a(&layout, &mut ChaCha8Rng::seed_from_u64(seed));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+        assert!(draw(1).iter().flat_map(|a| a.iter()).all(|a| a.abs() <= 0.5), "±1/√4");
+        let blank = layout.blank(&draw(1));
+        assert!(blank.is_blank() && layout.activate(&[(0..3, &blank)]).at(0, LoraTarget::Q).is_none());
+        let varied = blank.varied(0.1, &mut ChaCha8Rng::seed_from_u64(3));
+        assert!(!varied.is_blank() && Arc::ptr_eq(&varied.pairs[0].a, &blank.pairs[0].a));
+        assert!(varied.pairs.iter().flat_map(|pair| pair.b.iter()).all(|b| b.abs() <= 0.1));
+        assert!(layout.activate(&[(0..3, &varied)]).at(0, LoraTarget::Q).is_some());
+    }
 }
