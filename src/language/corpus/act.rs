@@ -48,6 +48,11 @@ pub(super) fn document(observation: &Observation, draws: &mut impl Rng) -> Strin
     text
 }
 
+/// What the corpus says comes of an action: the words between "Result: " and the full stop.
+pub fn result_of(action: Action, observation: &Observation) -> String {
+    perform(action, observation).result
+}
+
 /// The rules of the habitat. Whether another agent is quicker to the food cannot be known here.
 fn perform(action: Action, observation: &Observation) -> Deed {
     let load = observation.carrying;

@@ -24,6 +24,7 @@ mod words;
 
 use rand::{Rng, RngExt, seq::SliceRandom};
 
+pub use act::result_of;
 pub use probe::{Probe, ProbeKind, probe};
 
 use super::{grammar::ASK, write_prompt};
