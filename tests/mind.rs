@@ -93,11 +93,16 @@ fn follows(loaded: &LoadedModel, tokens: &[u32]) -> Vec<f64> {
 
 #[test]
 fn the_tries_distribution_is_the_slow_product_of_conditionals() {
+    // Beside the actions: replies that part in four places, so that branches stand beside and behind each other.
+    let bushy = [vec![10, 11, 12], vec![10, 11, 13], vec![10, 14], vec![15, 16], vec![15, 17, 18], vec![19]];
     for path in MODELS {
         let loaded = load(path);
-        let scorer = scorer(&loaded);
-        let trie = scorer.trie();
-        for prompt in PROMPTS {
+        let bushy = Scorer::new(&loaded.model, Trie::new(bushy.to_vec()).unwrap()).unwrap();
+        assert_eq!(bushy.trie().forks().len(), 4);
+        for (scorer, prompt) in
+            [scorer(&loaded), bushy].iter().flat_map(|scorer| PROMPTS.map(|prompt| (scorer, prompt)))
+        {
+            let trie = scorer.trie();
             let tokens = loaded.tokenizer.encode(prompt).unwrap();
             let nothing = AdapterLayout { rank: 1, alpha: 1.0, sites: Vec::new() };
             let logits = scorer.score(&loaded.model, &nothing, &[Question { tokens: &tokens, adapter: None }]).unwrap();
