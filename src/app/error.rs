@@ -14,6 +14,13 @@ pub enum AppError {
     /// The language model cannot be used.
     #[error(transparent)]
     Brain(#[from] BrainError),
+    /// A model cannot be fetched.
+    #[cfg(feature = "download")]
+    #[error(transparent)]
+    Download(#[from] crate::lab::download::DownloadError),
+    /// The program was built without downloads.
+    #[error("This program was built without the download feature: {0}.")]
+    NoDownload(String),
     /// The worker thread cannot be started.
     #[error("The minds' worker thread cannot be started ({0}); close other programs and try again.")]
     Worker(std::io::Error),

@@ -13,6 +13,7 @@ use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_sys
 
 use super::{error::AppError, minds::spawn_worker};
 use crate::{
+    brain::catalog::free_memory,
     config::RunConfig,
     mind::{
         Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, sum_up,
@@ -243,10 +244,10 @@ pub(super) fn check_memory(config: &RunConfig) -> Result<(), AppError> {
     let cells = u64::from(config.habitat.size).pow(2) * CELL_BYTES;
     let agents = u64::from(config.habitat.agents) * AGENT_BYTES;
     let need = ((cells + agents) * u64::from(config.run.habitats)) >> 20;
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    let free = system.available_memory() >> 20;
-    if free > 0 && need > free { Err(AppError::Memory { need, free }) } else { Ok(()) }
+    match free_memory().map(|free| free >> 20) {
+        Some(free) if need > free => Err(AppError::Memory { need, free }),
+        _ => Ok(()),
+    }
 }
 
 /// Task pools with `threads` compute threads, 0 for one per core. A process has these pools once: where several

@@ -68,6 +68,7 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         lora: config.lora.clone(),
         mind: config.mind.clone(),
         seed: config.run.seed,
+        agents: u64::from(config.habitat.agents) * u64::from(config.run.habitats),
         threads: config.run.threads,
         phrases: Action::ALL.map(|action| format!(" {}", action_phrase(action))).to_vec(),
         instruction: instruction(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum BrainError {
     /// There is nothing at the path.
-    #[error("There is no model at {path}.{hint}")]
+    #[error("There is no model at {path}.{hint}.")]
     Missing {
         /// The path looked for.
         path: PathBuf,
@@ -28,6 +28,24 @@ pub enum BrainError {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
+    },
+    /// It would not fit into memory.
+    #[error(
+        "{path} needs about {need} MiB of memory ({weights} MiB of weights, {adapters} MiB of adapters), and {free} MiB are free: {advice}."
+    )]
+    Memory {
+        /// The model.
+        path: PathBuf,
+        /// MiB that it needs with all its minds.
+        need: u64,
+        /// MiB of weights.
+        weights: u64,
+        /// MiB of adapters.
+        adapters: u64,
+        /// MiB that are free.
+        free: u64,
+        /// What to turn down.
+        advice: &'static str,
     },
     /// The settings ask for what the model or the machine does not have.
     #[error("{0}.")]

@@ -13,9 +13,10 @@ use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::{
     Question, Scorer, Speaker, Style, Trie, Written,
+    catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
     generate,
-    load::{LoadedModel, load_model},
+    load::{LoadedModel, load_model, quantise},
     lora::{Adapter, AdapterLayout, load_peft, shared_a},
     model::Prefix,
 };
@@ -49,6 +50,8 @@ pub struct LlmPlan {
     pub mind: MindSettings,
     /// Seed of the run.
     pub seed: u64,
+    /// Agents in all habitats together: the memory for their adapters is reckoned before the model is loaded.
+    pub agents: u64,
     /// Threads, 0 for one per core; what is decided does not depend on it.
     pub threads: u32,
     /// What a reply says for each action, in the order of [`Action::ALL`], as it follows the prompt.
@@ -74,11 +77,14 @@ pub struct Llm {
 }
 
 impl Llm {
-    /// Loads the model that the plan names.
+    /// Loads the model that the plan names, if it and its minds fit into memory.
     ///
     /// # Errors
-    /// The model cannot be used, or cannot tell the actions apart.
+    /// The model cannot be used, cannot tell the actions apart, or would not fit.
     pub fn load(plan: LlmPlan) -> Result<Self> {
+        let info = inspect(&plan.model)?;
+        let need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
+        check_memory(&info, &need, free_memory())?;
         let loaded = load_model(&plan.model)?;
         Self::of(loaded, plan)
     }

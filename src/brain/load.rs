@@ -2,24 +2,19 @@
 //!
 //! This module does *not* know who will use it.
 
-use std::{
-    io::Read,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
+    catalog::{Format, Hub, find_files, resolve},
     chat::ChatTemplate,
     error::{BrainError, Result},
-    files::{
-        GgufFile, Keep, MlxFolder, ModelShape, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config,
-        read_json,
-    },
-    model::{GptNeo, LanguageModel, Llama},
+    files::{GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config, read_json},
+    model::{GptNeo, LanguageModel, Llama, ModelShape},
 };
-use crate::config::{Device as DeviceChoice, ModelSettings, ModelType, Quantisation};
+use crate::config::{Device as DeviceChoice, ModelSettings, Quantisation};
 
 /// The model that ships with the program.
 static SHIPPED: &[u8] = include_bytes!("../../models/evolora-206k.gguf");
@@ -42,19 +37,6 @@ pub struct LoadedModel {
     pub chat: Option<ChatTemplate>,
 }
 
-/// What kind of files hold a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
-    /// One GGUF file.
-    Gguf,
-    /// A folder with safetensors.
-    Safetensors,
-    /// A folder with `pytorch_model.bin`.
-    Pytorch,
-    /// A folder with safetensors that MLX has quantised.
-    Mlx,
-}
-
 /// Loads the model that the settings name; the one that ships where they name none.
 ///
 /// # Errors
@@ -62,74 +44,21 @@ pub enum Format {
 pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     let keep = Keep { device: device(settings.device)?, quantise: quantise(settings.quant) };
     if settings.path.trim().is_empty() {
-        return load_gguf(GgufFile::from_bytes(Path::new(SHIPPED_NAME), SHIPPED)?, &keep);
+        return load_gguf(shipped()?, &keep);
     }
-    let (path, format) = find_files(Path::new(settings.path.trim()), settings.kind)?;
+    let (path, format) = find_files(&resolve(settings.path.trim(), &Hub::from_env())?, settings.kind)?;
     match format {
         Format::Gguf => load_gguf(GgufFile::open(&path)?, &keep),
         Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(&path, format, &keep),
     }
 }
 
-/// The file or folder that a path means, and what kind of files hold the model: as told, or as seen.
+/// The model that ships with the program, as a file.
 ///
 /// # Errors
-/// There is nothing, or nothing of the kind that was told.
-pub fn find_files(path: &Path, kind: ModelType) -> Result<(PathBuf, Format)> {
-    if !path.exists() {
-        return Err(BrainError::Missing { path: path.to_owned(), hint: String::new() });
-    }
-    let seen = seen_formats(path)?;
-    let wanted = match kind {
-        ModelType::Auto => None,
-        ModelType::Gguf => Some(Format::Gguf),
-        ModelType::Mlx => Some(Format::Mlx),
-        ModelType::Pytorch => Some(Format::Pytorch),
-        ModelType::Safetensors => Some(Format::Safetensors),
-    };
-    let fits = |format: &Format| match wanted {
-        None => true,
-        // Both words mean a Hugging Face folder; which file it holds is seen.
-        Some(Format::Pytorch | Format::Safetensors) => matches!(format, Format::Pytorch | Format::Safetensors),
-        Some(wanted) => *format == wanted,
-    };
-    let found = seen.iter().find(|(_, format)| wanted == Some(*format)).or_else(|| seen.iter().find(|(_, f)| fits(f)));
-    found.cloned().ok_or_else(|| {
-        let what = if seen.is_empty() {
-            "it is no GGUF file, and no folder with a config.json and model.safetensors or pytorch_model.bin".to_owned()
-        } else {
-            format!("MODEL_TYPE is {kind}, and it holds {:?}", seen[0].1)
-        };
-        BrainError::file(path, what)
-    })
-}
-
-/// Everything at a path that could be a model, the likeliest first.
-fn seen_formats(path: &Path) -> Result<Vec<(PathBuf, Format)>> {
-    let begins = |path: &Path| {
-        let mut mark = [0; 4];
-        std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut mark)).is_ok_and(|()| &mark == b"GGUF")
-    };
-    if path.is_file() {
-        let named = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
-        return Ok(if named || begins(path) { vec![(path.to_owned(), Format::Gguf)] } else { Vec::new() });
-    }
-    let mut seen = Vec::new();
-    let has = |name: &str| path.join(name).is_file();
-    if has("config.json") {
-        let mlx = || Ok::<_, BrainError>(read_hf_config(path)?.1.is_some());
-        if has("model.safetensors") || has("model.safetensors.index.json") {
-            seen.push((path.to_owned(), if mlx()? { Format::Mlx } else { Format::Safetensors }));
-        }
-        if has("pytorch_model.bin") {
-            seen.push((path.to_owned(), Format::Pytorch));
-        }
-    }
-    let entries = std::fs::read_dir(path).map_err(|error| BrainError::read(path, error))?;
-    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.sort();
-    seen.extend(files.into_iter().filter(|file| file.is_file() && begins(file)).map(|file| (file, Format::Gguf)));
-    Ok(seen)
+/// None that a release of the program could have.
+pub(super) fn shipped() -> Result<GgufFile> {
+    GgufFile::from_bytes(Path::new(SHIPPED_NAME), SHIPPED)
 }
 
 fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
@@ -190,7 +119,8 @@ fn end_tokens(tokenizer: &Tokenizer, named: impl Iterator<Item = u32>) -> Vec<u3
     ends
 }
 
-fn stem(path: &Path) -> String {
+/// A file's or folder's name without its ending.
+pub(super) fn stem(path: &Path) -> String {
     path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
@@ -204,7 +134,8 @@ fn whole(loaded: LoadedModel) -> Result<LoadedModel> {
     Ok(loaded)
 }
 
-const fn quantise(choice: Quantisation) -> Option<GgmlDType> {
+/// The type that a setting means.
+pub const fn quantise(choice: Quantisation) -> Option<GgmlDType> {
     match choice {
         Quantisation::None => None,
         Quantisation::Q8 => Some(GgmlDType::Q8_0),

@@ -3,6 +3,7 @@
 //! This room does *not* know Bevy, habitats, rewards, or the grammar of prompts: prompts and the candidate replies come
 //! to it as strings.
 
+pub mod catalog;
 mod chat;
 mod decide;
 mod error;
@@ -18,12 +19,13 @@ mod tokenizer;
 mod trie;
 mod worker;
 
+pub use catalog::{Format, find_files};
 pub use chat::ChatTemplate;
 pub use decide::{ForkLogits, Question, Scorer};
 pub use error::{BrainError, Result};
 pub use generate::{Speaker, Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
-pub use load::{Format, LoadedModel, SHIPPED_NAME, device, find_files, load_model};
+pub use load::{LoadedModel, SHIPPED_NAME, device, load_model, quantise};
 pub use tokenizer::Tokenizer;
 pub use trie::{Fork, Trie, log_softmax};
 pub use worker::serve;

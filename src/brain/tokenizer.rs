@@ -12,7 +12,7 @@ use tokenizers::{
 
 use super::{
     error::{BrainError, Result},
-    files::GgufFile,
+    files::{GgufFile, read_json},
 };
 
 /// A model's tokenizer.
@@ -61,6 +61,8 @@ impl Tokenizer {
     /// It cannot be read, or is damaged.
     pub fn from_file(path: &Path) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(|error| BrainError::read(path, error))?;
+        // The tokenizers crate panics where a decoder is no JSON (0.23.2, decoders/mod.rs), so that is seen to before.
+        read_json(path)?;
         let inner = HfTokenizer::from_bytes(bytes).map_err(|error| BrainError::file(path, error))?;
         Ok(Self { inner })
     }

@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod eval;
 mod headless;
+mod model;
 mod output;
 mod pretrain;
 mod settings;
@@ -41,6 +42,9 @@ enum Command {
     /// Measure what decisions cost on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
+    /// List models, look into one, or fetch one.
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
     Pretrain(pretrain::PretrainArgs),
     /// Print every setting, its value, and where it came from.
@@ -79,6 +83,7 @@ pub fn main() -> ExitCode {
         Some(Command::Agent(args)) => agent::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Bench(command)) => bench::run(&command),
+        Some(Command::Model(command)) => model::run(&command),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),

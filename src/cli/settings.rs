@@ -22,7 +22,8 @@ pub(super) struct SettingsArgs {
     /// Who decides: random, rules or llm.
     #[arg(long, value_name = "MIND")]
     mind: Option<String>,
-    /// File or folder of the language model; the one that ships where this is not said.
+    /// The language model: a file, a folder, or a name that `evolora model list` shows; the one that ships where this is
+    /// not said.
     #[arg(long, value_name = "PATH")]
     model: Option<String>,
     /// Temperature of sampling; 0 takes the likeliest.

@@ -18,7 +18,7 @@ use candle_core::{
 };
 use safetensors::{Dtype, tensor::Metadata};
 
-use super::{Keep, Tensors};
+use super::{Keep, TensorInfo, Tensors};
 use crate::brain::{
     error::{BrainError, Result},
     model::Matrix,
@@ -70,6 +70,15 @@ impl SafetensorsFolder {
     /// Every tensor, by name.
     pub const fn places(&self) -> &BTreeMap<String, Place> {
         &self.places
+    }
+
+    /// Every tensor, sorted by name.
+    pub fn table(&self) -> Vec<TensorInfo> {
+        let info = |(name, place): (&String, &Place)| {
+            let kind = format!("{:?}", place.dtype);
+            TensorInfo::dense(name, &kind, &place.shape, place.bytes as u64)
+        };
+        self.places.iter().map(info).collect()
     }
 
     /// The numbers of a tensor as the file has them.

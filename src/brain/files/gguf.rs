@@ -15,7 +15,7 @@ use candle_core::{
     },
 };
 
-use super::{Keep, Tensors, vet::vet_gguf};
+use super::{Keep, TensorInfo, Tensors, vet::vet_gguf};
 use crate::brain::{
     error::{BrainError, Result},
     model::Matrix,
@@ -104,11 +104,12 @@ impl GgufFile {
         BrainError::file(&self.path, what)
     }
 
-    /// Every tensor: name, type and shape, sorted by name.
-    pub fn table(&self) -> Vec<(String, GgmlDType, Vec<usize>)> {
+    /// Every tensor, sorted by name.
+    pub fn table(&self) -> Vec<TensorInfo> {
         let infos = self.content.tensor_infos.iter();
-        let mut all: Vec<_> = infos.map(|(name, i)| (name.clone(), i.ggml_dtype, i.shape.dims().to_vec())).collect();
-        all.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut all: Vec<_> =
+            infos.map(|(name, info)| TensorInfo::blocks(name, info.ggml_dtype, info.shape.dims())).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 

@@ -12,17 +12,8 @@ use serde_json::Value;
 use super::folder::read_json;
 use crate::brain::{
     error::{BrainError, Result},
-    model::{GptNeoConfig, LlamaConfig, RopeStyle},
+    model::{GptNeoConfig, LlamaConfig, ModelShape, RopeStyle},
 };
-
-/// The shape of a model of one of the families.
-#[derive(Debug, Clone, PartialEq)]
-pub enum ModelShape {
-    /// The Llama family.
-    Llama(LlamaConfig),
-    /// The GPT-Neo family.
-    GptNeo(GptNeoConfig),
-}
 
 /// Bits of a weight and weights of a group, where a folder is quantised as MLX does it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -9,6 +9,7 @@ mod llama_gguf;
 mod mlx;
 mod pickle;
 mod random;
+mod table;
 mod vet;
 
 use std::sync::Arc;
@@ -20,11 +21,12 @@ use candle_core::{
 
 pub use folder::{SafetensorsFolder, read_json};
 pub use gguf::{GgufFile, llama_name};
-pub use hf_config::{MlxQuantisation, ModelShape, read_hf_config};
+pub use hf_config::{MlxQuantisation, read_hf_config};
 pub use llama_gguf::{load_llama, read_llama_config};
 pub use mlx::MlxFolder;
 pub use pickle::PickleFile;
 pub use random::{Mix, RandomTensors};
+pub use table::{TensorInfo, type_name};
 
 use super::{error::Result, model::Matrix};
 

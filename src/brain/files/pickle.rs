@@ -20,7 +20,7 @@ use candle_core::{
 };
 use zip::ZipArchive;
 
-use super::{Keep, Tensors};
+use super::{Keep, TensorInfo, Tensors};
 use crate::brain::{
     error::{BrainError, Result},
     model::Matrix,
@@ -69,6 +69,15 @@ impl PickleFile {
 
     fn error(&self, what: impl ToString) -> BrainError {
         BrainError::file(&self.path, what)
+    }
+
+    /// Every tensor, sorted by name.
+    pub fn table(&self) -> Vec<TensorInfo> {
+        let info = |(name, place): (&String, &Place)| {
+            let bytes = place.shape.iter().product::<usize>() * place.dtype.size_in_bytes();
+            TensorInfo::dense(name, &format!("{:?}", place.dtype), &place.shape, bytes as u64)
+        };
+        self.places.iter().map(info).collect()
     }
 
     fn bytes(&self, name: &str, shape: &[usize]) -> Result<(DType, Vec<u8>)> {

@@ -2,13 +2,10 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Cache, GptNeo, Llama, Matrix, RopeStyle};
-use crate::{
-    brain::{
-        error::Result,
-        lora::{ActiveAdapters, Site},
-    },
-    config::LoraTarget,
+use super::{Batch, Cache, GptNeo, Llama, Matrix, ModelShape, RopeStyle};
+use crate::brain::{
+    error::Result,
+    lora::{ActiveAdapters, Site},
 };
 
 /// A language model of one of the families.
@@ -59,12 +56,17 @@ impl LanguageModel {
         self.output().apply(features, None)
     }
 
-    /// Layers.
-    pub const fn layers(&self) -> usize {
+    /// Its shape.
+    pub fn shape(&self) -> ModelShape {
         match self {
-            Self::Llama(llama) => llama.config().layers,
-            Self::GptNeo(neo) => neo.config().windows.len(),
+            Self::Llama(llama) => ModelShape::Llama(llama.config().clone()),
+            Self::GptNeo(neo) => ModelShape::GptNeo(neo.config().clone()),
         }
+    }
+
+    /// Layers.
+    pub fn layers(&self) -> usize {
+        self.shape().layers()
     }
 
     /// Longest sequence that it was made for.
@@ -109,36 +111,6 @@ impl LanguageModel {
 
     /// Every matrix that can be adapted, from the bottom layer up.
     pub fn sites(&self) -> Vec<Site> {
-        let targets = match self {
-            Self::Llama(llama) => {
-                let c = llama.config();
-                let (query, key) = (c.heads * c.head, c.kv_heads * c.head);
-                vec![
-                    (LoraTarget::Q, query, c.hidden),
-                    (LoraTarget::K, key, c.hidden),
-                    (LoraTarget::V, key, c.hidden),
-                    (LoraTarget::O, c.hidden, query),
-                    (LoraTarget::Gate, c.inner, c.hidden),
-                    (LoraTarget::Up, c.inner, c.hidden),
-                    (LoraTarget::Down, c.hidden, c.inner),
-                ]
-            }
-            Self::GptNeo(neo) => {
-                let c = neo.config();
-                let square = |target| (target, c.hidden, c.hidden);
-                vec![
-                    square(LoraTarget::Q),
-                    square(LoraTarget::K),
-                    square(LoraTarget::V),
-                    square(LoraTarget::O),
-                    (LoraTarget::Up, c.inner, c.hidden),
-                    (LoraTarget::Down, c.hidden, c.inner),
-                ]
-            }
-        };
-        let sites = |layer| {
-            targets.iter().map(move |(target, out, inner)| Site { layer, target: *target, out: *out, inner: *inner })
-        };
-        (0..self.layers()).flat_map(sites).collect()
+        self.shape().sites()
     }
 }

@@ -12,6 +12,7 @@ mod llama;
 mod matrix;
 mod norm;
 mod rope;
+mod shape;
 
 pub use affine::Affine;
 pub use batch::{Batch, Placed, Sight};
@@ -22,3 +23,4 @@ pub use llama::{Llama, LlamaConfig};
 pub use matrix::{Matrix, matrix_from};
 pub use norm::Norm;
 pub use rope::{Rope, RopeStyle};
+pub use shape::ModelShape;

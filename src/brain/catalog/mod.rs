@@ -1,0 +1,18 @@
+//! Which models there are: known by name, in `models/`, and in the Hugging Face cache; what their headers say, and the
+//! memory that they will need. No weight is read here.
+//!
+//! This room does *not* know how to download, nor what a model is used for.
+
+mod find;
+mod hub;
+mod inspect;
+mod known;
+mod memory;
+mod shelf;
+
+pub use find::{Format, find_files};
+pub use hub::Hub;
+pub use inspect::{KindShare, ModelInfo, inspect};
+pub use known::{KNOWN, KnownModel, Wanted, find_known};
+pub use memory::{MemoryNeed, check_memory, free_memory, memory_need};
+pub use shelf::{Found, list_models, resolve};

@@ -1,0 +1,154 @@
+//! The models that are there, and what a person's word for one means.
+//!
+//! This module does *not* know whether a model works; only that its files are there.
+
+use std::path::{Path, PathBuf};
+
+use super::{Format, Hub, KNOWN, KnownModel, Wanted, find::seen_formats, find_known};
+use crate::brain::{
+    error::{BrainError, Result},
+    load::SHIPPED_NAME,
+};
+
+/// The folder that models are looked for in, beside the Hugging Face cache.
+const FOLDER: &str = "models";
+
+/// A model that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// What `--model` may call it.
+    pub name: String,
+    /// Its file or folder.
+    pub path: PathBuf,
+    /// What kind of files hold it.
+    pub format: Format,
+    /// Bytes of its file, or of its folder's files.
+    pub bytes: u64,
+}
+
+/// Every model in `models/` below `folder` and in the Hugging Face cache, sorted by place; the one that ships is not
+/// among them.
+pub fn list_models(folder: &Path, hub: &Hub) -> Vec<Found> {
+    let models = folder.join(FOLDER);
+    let entries = std::fs::read_dir(&models).into_iter().flatten().filter_map(std::result::Result::ok);
+    let mut own: Vec<_> = entries.map(|entry| entry.path()).collect();
+    own.sort();
+    let mut all = Vec::new();
+    for path in own {
+        let is_shipped = path.file_name() == Path::new(SHIPPED_NAME).file_name();
+        if is_shipped || (path.is_file() && path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("gguf"))) {
+            continue;
+        }
+        for (path, format) in seen_formats(&path).unwrap_or_default() {
+            all.push(found(path.to_string_lossy().into_owned(), path, format));
+        }
+    }
+    for (repository, snapshot) in hub.snapshots() {
+        for (path, format) in seen_formats(&snapshot).unwrap_or_default() {
+            all.push(found(hub_name(&repository, &path, format), path, format));
+        }
+    }
+    all
+}
+
+fn found(name: String, path: PathBuf, format: Format) -> Found {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |data| if data.is_file() { data.len() } else { 0 });
+    let bytes = if path.is_dir() {
+        let entries = std::fs::read_dir(&path).into_iter().flatten().filter_map(std::result::Result::ok);
+        entries.map(|entry| size(&entry.path())).sum()
+    } else {
+        size(&path)
+    };
+    Found { name, path, format, bytes }
+}
+
+/// The short name of a model in the cache, or else its repository's.
+fn hub_name(repository: &str, path: &Path, format: Format) -> String {
+    let file = path.file_name().unwrap_or_default().to_string_lossy();
+    let fits = |known: &&KnownModel| known.repository == repository && is_wanted(known.wanted, &file, format);
+    let gguf = || format!("{repository}/{file}");
+    KNOWN.iter().find(fits).map_or_else(
+        || if format == Format::Gguf { gguf() } else { repository.to_owned() },
+        |known| known.name.to_owned(),
+    )
+}
+
+fn is_wanted(wanted: Wanted, file: &str, format: Format) -> bool {
+    match wanted {
+        Wanted::Gguf(word) => format == Format::Gguf && file.to_ascii_lowercase().contains(word),
+        Wanted::Folder => format != Format::Gguf,
+    }
+}
+
+/// The path that a person's word for a model means: a path, a short name, or a repository in the Hugging Face cache.
+///
+/// # Errors
+/// There is nothing of that name; the error says what there is and how to fetch more.
+pub fn resolve(word: &str, hub: &Hub) -> Result<PathBuf> {
+    if Path::new(word).exists() {
+        return Ok(PathBuf::from(word));
+    }
+    let all = list_models(Path::new("."), hub);
+    let stem = |found: &&Found| found.path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(word));
+    let named = all.iter().find(|found| found.name.eq_ignore_ascii_case(word)).or_else(|| all.iter().find(stem));
+    if let Some(found) = named {
+        return Ok(found.path.clone());
+    }
+    if let Some(folder) = hub.snapshot(word) {
+        return Ok(folder);
+    }
+    Err(BrainError::Missing { path: PathBuf::from(word), hint: hint(word, &all) })
+}
+
+/// What there is in place of `word`, and the command that fetches a model.
+fn hint(word: &str, all: &[Found]) -> String {
+    let mut names: Vec<_> = all.iter().map(|found| found.name.as_str()).collect();
+    names.insert(0, SHIPPED_NAME);
+    let there = format!(" There {} {}.", if names.len() == 1 { "is" } else { "are" }, names.join(", "));
+    let known = KNOWN.iter().map(|known| (strsim::jaro_winkler(&word.to_ascii_lowercase(), known.name), known));
+    let nearest = known.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|(likeness, _)| *likeness > 0.85);
+    let name = find_known(word).or_else(|| nearest.map(|(_, known)| known)).map_or(KNOWN[0].name, |known| known.name);
+    format!("{there} `evolora model download {name}` fetches {name}; `evolora model list` shows all")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(root: &Path, file: &str, bytes: &[u8]) -> PathBuf {
+        let path = root.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn models_are_found_by_path_by_name_and_in_the_cache() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path();
+        let variable = |name: &str| (name == "HF_HUB_CACHE").then(|| root.join("hub").to_string_lossy().into_owned());
+        let hub = Hub::from_variables(variable);
+        let own = place(root, "models/tiny.gguf", b"GGUF....");
+        place(root, "models/README.md", b"no model");
+        place(root, "models/evolora-206k.gguf", b"GGUF");
+        let repository = "hub/models--QuantFactory--SmolLM-135M-Instruct-GGUF";
+        place(root, &format!("{repository}/refs/main"), b"c0");
+        let q4 = place(root, &format!("{repository}/snapshots/c0/SmolLM-135M-Instruct.Q4_K_M.gguf"), b"GGUF...");
+        let q2 = place(root, &format!("{repository}/snapshots/c0/SmolLM-135M-Instruct.Q2_K.gguf"), b"GGUF");
+        let all = list_models(root, &hub);
+        let listed: Vec<_> = all.iter().map(|found| (found.name.as_str(), found.path.clone(), found.bytes)).collect();
+        let expected = [
+            (own.to_str().unwrap(), own.clone(), 8),
+            ("QuantFactory/SmolLM-135M-Instruct-GGUF/SmolLM-135M-Instruct.Q2_K.gguf", q2, 4),
+            ("smollm-135m-instruct", q4.clone(), 7),
+        ];
+        assert_eq!(listed, expected);
+        assert_eq!(resolve(own.to_str().unwrap(), &hub).unwrap(), own);
+        assert_eq!(resolve("SmolLM-135M-Instruct", &hub).unwrap(), q4);
+        assert_eq!(resolve("smollm-135m-instruct.q4_k_m", &hub).unwrap(), q4);
+        assert!(resolve("QuantFactory/SmolLM-135M-Instruct-GGUF", &hub).unwrap().ends_with("snapshots/c0"));
+        let sentence = resolve("tinystory-33m", &hub).unwrap_err().to_string();
+        assert!(sentence.starts_with("There is no model at tinystory-33m. There are models/evolora-206k.gguf, "));
+        assert!(sentence.contains("`evolora model download tinystories-33m`"), "{sentence}");
+    }
+}
