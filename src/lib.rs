@@ -1,13 +1,15 @@
 //! Evolora: a desktop world in which language-model minds are born, learn, breed and die before your eyes.
 //!
 //! Rooms, each of which may use only those above it: [`config`], [`protocol`] · [`sim`], [`brain`], [`genetics`],
-//! [`language`], [`policy`] · [`mind`] · [`record`] · `view`, `ui` (with the window) · [`app`], [`lab`] · [`cli`].
+//! [`language`], [`policy`] · `download` (with the feature) · [`mind`] · [`record`] · `view`, `ui` (with the window) · [`app`], [`lab`] · [`cli`].
 //! The README's map says what each one holds; the test `rooms` keeps the walls.
 
 pub mod app;
 pub mod brain;
 pub mod cli;
 pub mod config;
+#[cfg(feature = "download")]
+pub mod download;
 pub mod genetics;
 pub mod lab;
 pub mod language;

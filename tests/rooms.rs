@@ -16,6 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("brain", &["config", "protocol"]),
     ("genetics", &["config", "protocol"]),
     ("language", &["protocol"]),
+    ("download", &["brain"]),
     ("policy", &["protocol"]),
     ("mind", &["config", "protocol", "sim", "genetics", "language", "policy"]),
     ("record", &["config", "protocol", "sim", "mind"]),
@@ -24,12 +25,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "config", "protocol", "palette", "sim", "brain", "genetics", "language", "policy", "mind", "record",
-            "view", "ui",
+            "config", "protocol", "palette", "sim", "brain", "genetics", "language", "policy", "download", "mind",
+            "record", "view", "ui",
         ],
     ),
     ("lab", &["config", "protocol", "sim", "brain", "genetics", "language", "policy", "mind", "record", "app"]),
-    ("cli", &["config", "protocol", "sim", "brain", "genetics", "language", "policy", "mind", "record", "app", "lab"]),
+    (
+        "cli",
+        &[
+            "config", "protocol", "sim", "brain", "genetics", "language", "policy", "download", "mind", "record",
+            "app", "lab",
+        ],
+    ),
 ];
 
 /// Crates that only some rooms may use.
@@ -42,6 +49,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["brain"]),
     ("tokenizers", &["brain"]),
     ("gemm", &["brain"]),
+    ("hf_hub", &["download"]),
     ("clap", &["cli"]),
     ("figment", &["config"]),
     ("toml", &["config"]),

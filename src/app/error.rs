@@ -1,5 +1,7 @@
 //! What can go wrong with a run.
 
+#[cfg(feature = "download")]
+use crate::download::DownloadError;
 use crate::{brain::BrainError, config::ConfigError, record::RecordError};
 
 /// Why a run cannot begin or go on.
@@ -17,7 +19,7 @@ pub enum AppError {
     /// A model cannot be fetched.
     #[cfg(feature = "download")]
     #[error(transparent)]
-    Download(#[from] crate::lab::download::DownloadError),
+    Download(#[from] DownloadError),
     /// The program was built without downloads.
     #[error("This program was built without the download feature: {0}.")]
     NoDownload(String),

@@ -1,11 +1,9 @@
 //! What measures and makes: evaluation on unseen maps, the statistics of it, the pre-training of the
-//! default model, downloads of other models.
+//! default model.
 //!
 //! This room does *not* know the command line, the window, or how results are shown.
 
 pub mod bench;
-#[cfg(feature = "download")]
-pub mod download;
 pub mod eval;
 pub mod pretrain;
 pub mod solo;

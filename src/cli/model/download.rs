@@ -30,7 +30,7 @@ pub(super) fn run(args: &DownloadArgs) -> Result<ExitCode, AppError> {
     use crate::{
         brain::catalog::Hub,
         cli::output::say,
-        lab::download::{Step, download},
+        download::{Step, download},
     };
 
     let bar = ProgressBar::new(0);
