@@ -246,6 +246,20 @@ fn the_language_model_decides_out_of_the_box_the_same_way_each_time() {
 }
 
 #[test]
+fn a_run_names_the_model_that_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "headless --generations 1 --turns 2 --out run"));
+    assert!(text.contains("llm Evolora 206k · 20 agents"), "{text}");
+    let json: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("run/run.json")).unwrap()).unwrap();
+    assert_eq!(json["model"]["name"], "Evolora 206k");
+    assert_eq!(json["model"]["path"], "models/evolora-206k.gguf");
+    assert_eq!(json["model"]["parameters"], 206_144);
+    let rules = stdout(&run(folder.path(), "headless --mind rules --generations 1 --turns 2"));
+    assert!(rules.starts_with("rules · 20 agents"), "{rules}");
+}
+
+#[test]
 fn the_bare_model_knows_the_language_and_not_how_to_forage() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&run(folder.path(), "eval --mind llm --maps 4 --json"));

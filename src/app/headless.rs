@@ -19,7 +19,7 @@ use crate::{
         Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, sum_up,
         wait_for_thoughts,
     },
-    protocol::{HabitatId, Streams},
+    protocol::{HabitatId, MindFacts, Streams},
     record::{GenerationRow, History, RecordPlugin},
     sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
 };
@@ -85,8 +85,7 @@ impl Simulation {
     /// # Errors
     /// The settings cannot be used, or the minds cannot be started.
     pub fn new(config: RunConfig) -> Result<Self, AppError> {
-        let link = spawn_worker(&config)?;
-        Self::with_link(config, link, false)
+        Self::with_minds(config, false)
     }
 
     /// The same, on maps that no ordinary run ever sees.
@@ -94,8 +93,14 @@ impl Simulation {
     /// # Errors
     /// As [`Simulation::new`].
     pub fn on_unseen_maps(config: RunConfig) -> Result<Self, AppError> {
-        let link = spawn_worker(&config)?;
-        Self::with_link(config, link, true)
+        Self::with_minds(config, true)
+    }
+
+    fn with_minds(config: RunConfig, unseen: bool) -> Result<Self, AppError> {
+        let (link, state) = spawn_worker(&config)?;
+        let mut simulation = Self::with_link(config, link, unseen)?;
+        simulation.world_mut().insert_resource(state);
+        Ok(simulation)
     }
 
     /// The same, with whatever is at the other end of `link` as the minds.
@@ -164,6 +169,11 @@ impl Simulation {
     /// Why the minds stopped answering, if they did.
     pub fn complaint(&self) -> Option<String> {
         self.app.world().resource::<WorkerState>().complaint().map(ToString::to_string)
+    }
+
+    /// What there is to know of the language model, where one decides.
+    pub fn facts(&self) -> Option<&MindFacts> {
+        self.app.world().resource::<WorkerState>().facts.as_ref()
     }
 
     /// The generations that have ended, sorted by habitat.

@@ -111,6 +111,7 @@ impl Llm {
     pub fn facts(&self) -> MindFacts {
         MindFacts {
             name: self.loaded.name.clone(),
+            path: self.loaded.path.clone(),
             parameters: self.loaded.model.parameters() as u64,
             model_bytes: self.loaded.model.bytes() as u64,
             adapter_bytes: self.layout.bytes(self.plan.lora.genome == Genome::SharedA) as u64,

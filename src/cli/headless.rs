@@ -22,6 +22,7 @@ use super::{
 use crate::{
     app::{AppError, Ended, RunReport, Simulation},
     config::{LoadedConfig, RunConfig},
+    protocol::MindFacts,
     record::{GenerationRow, RunFiles},
 };
 
@@ -49,15 +50,16 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     let config = loaded.config.clone();
     let stop = stop_on_signal();
     let simulation = Simulation::new(config.clone())?.until(Arc::clone(&stop));
+    let facts = simulation.facts().cloned();
     let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
     let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     if let Some(files) = &files {
-        files.write_run(&run_json(&loaded, started, None))?;
+        files.write_run(&run_json(&loaded, started, facts.as_ref(), None))?;
         files.write_generations(&[])?;
     }
     let bar = progress_bar(&config);
     let (mut printed, mut saved, mut complained) = (0, Instant::now(), None);
-    print_header(&config);
+    print_header(&config, facts.as_ref());
     let report = simulation.run_watched(|simulation| {
         bar.inc(1);
         let rows = simulation.new_rows(printed);
@@ -79,7 +81,7 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     bar.finish_and_clear();
     if let Some(files) = &files {
         files.write_generations(&report.rows)?;
-        files.write_run(&run_json(&loaded, started, Some(&report)))?;
+        files.write_run(&run_json(&loaded, started, facts.as_ref(), Some(&report)))?;
     }
     print_summary(&report, args);
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
@@ -113,11 +115,16 @@ fn progress_bar(config: &RunConfig) -> ProgressBar {
     style.map_or(bar.clone(), |style| bar.clone().with_style(style))
 }
 
-fn print_header(config: &RunConfig) {
+fn print_header(config: &RunConfig, facts: Option<&MindFacts>) {
     let habitat = if config.run.habitats > 1 { "habitat " } else { "" };
     say(&format!(
-        "{} · {} agents · {}×{} cells · seed {}\n",
-        config.mind.kind, config.habitat.agents, config.habitat.size, config.habitat.size, config.run.seed
+        "{}{} · {} agents · {}×{} cells · seed {}\n",
+        config.mind.kind,
+        facts.map(|facts| format!(" {}", facts.name)).unwrap_or_default(),
+        config.habitat.agents,
+        config.habitat.size,
+        config.habitat.size,
+        config.run.seed
     ));
     say(&format!("{habitat}generation  turns  mean fitness  best fitness  collected  delivered  deaths"));
 }
@@ -157,8 +164,13 @@ fn print_summary(report: &RunReport, args: &HeadlessArgs) {
     }
 }
 
-/// What `run.json` says: settings, seed, version, host, and how the run ended.
-fn run_json(loaded: &LoadedConfig, started: u64, report: Option<&RunReport>) -> serde_json::Value {
+/// What `run.json` says: settings, seed, version, host, the language model if one decides, and how the run ended.
+fn run_json(
+    loaded: &LoadedConfig,
+    started: u64,
+    facts: Option<&MindFacts>,
+    report: Option<&RunReport>,
+) -> serde_json::Value {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
     system.refresh_cpu_all();
@@ -182,6 +194,13 @@ fn run_json(loaded: &LoadedConfig, started: u64, report: Option<&RunReport>) -> 
             "cores": system.cpus().len(),
             "memory_bytes": system.total_memory(),
         },
+        "model": facts.map(|facts| json!({
+            "name": facts.name,
+            "path": facts.path,
+            "parameters": facts.parameters,
+            "model_bytes": facts.model_bytes,
+            "adapter_bytes": facts.adapter_bytes,
+        })),
         "settings": loaded.config,
     })
 }

@@ -1,6 +1,6 @@
 //! What is asked of the worker thread (imperatives) and what it answers (participles).
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{Action, AgentId, HabitatId, Moment, Observation, StreamKey};
 
@@ -65,6 +65,8 @@ pub enum Reply {
 pub struct MindFacts {
     /// The model's name.
     pub name: String,
+    /// Where it came from.
+    pub path: PathBuf,
     /// Weights of the model.
     pub parameters: u64,
     /// Bytes that the model's matrices take.
