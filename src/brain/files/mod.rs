@@ -11,6 +11,7 @@ mod pickle;
 mod random;
 mod table;
 mod vet;
+mod vet_pickle;
 
 use std::sync::Arc;
 
