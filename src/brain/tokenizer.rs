@@ -6,14 +6,51 @@ use std::path::Path;
 
 use candle_core::quantized::tokenizer::TokenizerFromGguf;
 use tokenizers::{
-    PreTokenizerWrapper, Tokenizer as HfTokenizer,
-    pre_tokenizers::{byte_level::ByteLevel, digits::Digits, sequence::Sequence},
+    PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer as HfTokenizer,
+    pre_tokenizers::{
+        byte_level::ByteLevel,
+        digits::Digits,
+        sequence::Sequence,
+        split::{Split, SplitPattern},
+    },
 };
 
 use super::{
     error::{BrainError, Result},
     files::{GgufFile, read_json},
 };
+
+/// Rules by which text is split before it becomes tokens, as GGUF names them, where candle knows them.
+const CANDLES: [&str; 4] = ["qwen2", "llama3", "smaug-bpe", "lfm2"];
+/// Those of [`splits`]: candle takes all others for GPT-2's, and adds a space in front.
+const OWN: [&str; 4] = ["default", "gpt-2", "gpt2", "smollm"];
+
+/// How text is split by the rules of that name; `None` where it is not known.
+fn splits(rules: &str) -> Result<Option<PreTokenizerWrapper>> {
+    let gpt2 = ByteLevel::new(false, true, true);
+    Ok(Some(match rules {
+        "gpt-2" | "gpt2" => gpt2.into(),
+        "smollm" => Sequence::new(vec![Digits::new(true).into(), gpt2.into()]).into(),
+        // llama.cpp's own, of no model (`llama-vocab.cpp`): punctuation for itself, then GPT-2's, then digits in threes.
+        "default" => {
+            let split = |pattern: &str| {
+                let split =
+                    Split::new(SplitPattern::Regex(pattern.to_owned()), SplitDelimiterBehavior::Isolated, false);
+                split.map(PreTokenizerWrapper::from).map_err(|error| BrainError::Tokenizer(error.to_string()))
+            };
+            let bytes = ByteLevel::new(false, true, false);
+            let all = vec![
+                split(r"[\p{P}\$\+<=>\^~\|]+")?,
+                split(r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)")?,
+                split(r"\p{N}+")?,
+                split("[0-9][0-9][0-9]")?,
+                bytes.into(),
+            ];
+            Sequence::new(all).into()
+        }
+        _ => return Ok(None),
+    }))
+}
 
 /// A model's tokenizer.
 #[derive(Clone)]
@@ -39,19 +76,15 @@ impl Tokenizer {
             return Err(file.error("its tokenizer is damaged"));
         }
         let mut inner = HfTokenizer::from_gguf(file.content()).map_err(|error| file.error(error))?;
-        // candle takes every byte-level tokenizer that it does not know for GPT-2's, and adds a space in front.
-        let bytes = ByteLevel::new(false, true, true);
-        let before: PreTokenizerWrapper = match file.text("tokenizer.ggml.pre").unwrap_or("gpt-2") {
-            "smollm" => Sequence::new(vec![Digits::new(true).into(), bytes.into()]).into(),
-            "gpt-2" | "gpt2" | "default" => bytes.into(),
-            "qwen2" | "llama3" | "smaug-bpe" | "lfm2" => return Ok(Self { inner }),
-            other => {
-                return Err(
-                    file.error(format!("its tokenizer splits text by the rules of \"{other}\", which are not known"))
-                );
-            }
-        };
-        inner.with_pre_tokenizer(Some(before));
+        // What llama.cpp takes a file for that does not say.
+        let rules = file.text("tokenizer.ggml.pre").unwrap_or("default");
+        if !CANDLES.contains(&rules) {
+            let splits = splits(rules)?.ok_or_else(|| {
+                let known = [&CANDLES[..], &OWN[..]].concat().join(", ");
+                file.error(format!("its tokenizer splits text by the rules \"{rules}\", and known are {known}"))
+            })?;
+            inner.with_pre_tokenizer(Some(splits));
+        }
         Ok(Self { inner })
     }
 
@@ -102,5 +135,35 @@ impl Tokenizer {
     /// There is no such token.
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
         self.inner.decode(tokens, true).map_err(|error| BrainError::Tokenizer(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer};
+
+    use super::*;
+
+    fn split(rules: &str, text: &str) -> Vec<String> {
+        let mut pieces = PreTokenizedString::from(text);
+        splits(rules).unwrap().unwrap().pre_tokenize(&mut pieces).unwrap();
+        let all = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        all.into_iter().map(|(piece, ..)| piece.replace('Ġ', "_")).collect()
+    }
+
+    #[test]
+    fn text_is_split_by_the_rules_that_a_file_names() {
+        let text = "At (5,3), E80: don't 12345  x";
+        let gpt2 = ["At", "_(", "5", ",", "3", "),", "_E", "80", ":", "_don", "'t", "_12345", "_", "_x"];
+        assert_eq!(split("gpt-2", text), gpt2);
+        let smollm = [
+            "At", "_(", "5", ",", "3", "),", "_E", "8", "0", ":", "_don", "'t", "_", "1", "2", "3", "4", "5", "_", "_x",
+        ];
+        assert_eq!(split("smollm", text), smollm);
+        // Worked out by hand from llama.cpp's four patterns, each of which splits the pieces of the one before.
+        let default =
+            ["At", "_", "(", "5", ",", "3", "),", "_E", "80", ":", "_don", "'", "t", "_", "123", "45", "_", "_x"];
+        assert_eq!(split("default", text), default);
+        assert!(splits("command-r").unwrap().is_none());
     }
 }

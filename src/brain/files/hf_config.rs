@@ -107,6 +107,9 @@ fn llama(json: &Value) -> std::result::Result<LlamaConfig, String> {
     config.check().map(|()| config)
 }
 
+/// Most layers, as [`GptNeoConfig::check`] has it.
+const MAX_LAYERS: usize = 1 << 10;
+
 /// The parts of a GPT-Neo `config.json` that matter here.
 #[derive(Deserialize)]
 struct TheirNeo {
@@ -126,6 +129,16 @@ fn gpt_neo(json: &Value) -> std::result::Result<GptNeoConfig, String> {
     let theirs = TheirNeo::deserialize(json).map_err(|error| error.to_string())?;
     if let Some(other) = theirs.activation_function.filter(|name| name != "gelu_new") {
         return Err(format!("activation_function is {other}, and only gelu_new is known"));
+    }
+    if json.get("tie_word_embeddings") == Some(&Value::Bool(false)) {
+        return Err("tie_word_embeddings is false, and only a GPT-Neo that shares its embedding is known".to_owned());
+    }
+    // Seen to before anything is repeated, since a file of a line may ask for 10¹⁹ times.
+    if theirs.num_layers > MAX_LAYERS {
+        return Err(format!("num_layers is {}, and 1 to {MAX_LAYERS} are possible", theirs.num_layers));
+    }
+    if theirs.attention_types.iter().any(|(kinds, _)| kinds.is_empty()) {
+        return Err("attention_types repeats an empty list".to_owned());
     }
     let mut windows = Vec::new();
     for (kinds, times) in theirs.attention_types {
@@ -153,4 +166,42 @@ fn gpt_neo(json: &Value) -> std::result::Result<GptNeoConfig, String> {
         eps: theirs.layer_norm_epsilon.unwrap_or(1e-5) as f32,
     };
     config.check().map(|()| config)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A GPT-Neo with these values changed.
+    fn neo(changes: Value) -> std::result::Result<GptNeoConfig, String> {
+        let mut config = json!({
+            "hidden_size": 8, "num_layers": 4, "num_heads": 2, "vocab_size": 10, "max_position_embeddings": 16,
+            "window_size": 3, "attention_types": [[["global", "local"], 2]],
+        });
+        for (key, value) in changes.as_object().unwrap() {
+            config[key] = value.clone();
+        }
+        gpt_neo(&config)
+    }
+
+    #[test]
+    fn attention_types_are_repeated_within_reason() {
+        assert_eq!(neo(json!({})).unwrap().windows, [None, Some(3), None, Some(3)]);
+        let refusal =
+            |layers: u64, types: Value| neo(json!({"num_layers": layers, "attention_types": types})).unwrap_err();
+        let many = refusal(99_999_999_999, json!([[["global"], 99_999_999_999_u64]]));
+        assert_eq!(many, "num_layers is 99999999999, and 1 to 1024 are possible");
+        assert_eq!(refusal(4, json!([[[], u64::MAX]])), "attention_types repeats an empty list");
+        assert!(refusal(4, json!([[["global"], u64::MAX]])).contains("more layers than there are"));
+        assert_eq!(refusal(4, json!([[["global"], 3]])), "attention_types names 3 layers of 4");
+    }
+
+    #[test]
+    fn what_would_load_and_be_wrong_is_refused() {
+        assert!(neo(json!({"tie_word_embeddings": true})).is_ok() && neo(json!({"tie_word_embeddings": null})).is_ok());
+        assert!(neo(json!({"tie_word_embeddings": false})).unwrap_err().contains("tie_word_embeddings is false"));
+        assert!(neo(json!({"activation_function": "relu"})).unwrap_err().contains("only gelu_new is known"));
+    }
 }

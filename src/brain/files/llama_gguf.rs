@@ -19,6 +19,7 @@ pub fn read_llama_config(file: &GgufFile) -> Result<LlamaConfig> {
             file.error(format!("it holds the architecture \"{architecture}\", and of GGUF files only llama is known"))
         );
     }
+    // Llama 3.1 writes its scaling down as a tensor.
     let scaled = file.text("llama.rope.scaling.type").is_some_and(|kind| kind != "none");
     if scaled || file.has_raw("rope_freqs.weight") {
         return Err(file.error("it scales its rotary embedding, which is not known here"));
@@ -56,7 +57,32 @@ pub fn read_llama_config(file: &GgufFile) -> Result<LlamaConfig> {
         tied: !file.has_raw("output.weight"),
     };
     config.check().map_err(|what| file.error(what))?;
-    Ok(config)
+    let unknown = file.content().tensor_infos.keys().filter(|name| !is_read(name, config.layers)).min();
+    match unknown {
+        // Biases, experts, norms of queries: without them the model would load, and be another.
+        Some(name) => Err(file.error(format!("it holds the tensor {name}, of which nothing is known here"))),
+        None => Ok(config),
+    }
+}
+
+/// Whether a Llama of so many layers reads the tensor of this name.
+fn is_read(name: &str, layers: usize) -> bool {
+    let Some(part) = name.strip_prefix("blk.") else {
+        return ["token_embd.weight", "output_norm.weight", "output.weight"].contains(&name);
+    };
+    let parts = [
+        "attn_norm.weight",
+        "attn_q.weight",
+        "attn_k.weight",
+        "attn_v.weight",
+        "attn_output.weight",
+        "ffn_norm.weight",
+        "ffn_gate.weight",
+        "ffn_up.weight",
+        "ffn_down.weight",
+    ];
+    let (layer, part) = part.split_once('.').unwrap_or_default();
+    layer.parse::<usize>().is_ok_and(|layer| layer < layers) && parts.contains(&part)
 }
 
 /// Loads the Llama model that a GGUF file holds.
@@ -66,4 +92,21 @@ pub fn read_llama_config(file: &GgufFile) -> Result<LlamaConfig> {
 pub fn load_llama(file: &mut GgufFile, keep: &Keep) -> Result<Llama> {
     let config = read_llama_config(file)?;
     Llama::load(config, file, keep)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_read;
+
+    #[test]
+    fn tensors_that_are_not_read_are_told_from_those_that_are() {
+        for name in ["token_embd.weight", "output.weight", "blk.0.attn_q.weight", "blk.11.ffn_down.weight"] {
+            assert!(is_read(name, 12), "{name}");
+        }
+        for name in
+            ["blk.12.attn_q.weight", "blk.0.attn_q.bias", "blk.0.ffn_gate_exps.weight", "blk.0", "rope_freqs.weight"]
+        {
+            assert!(!is_read(name, 12), "{name}");
+        }
+    }
 }
