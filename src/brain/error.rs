@@ -29,6 +29,14 @@ pub enum BrainError {
         /// What is wrong with it.
         what: String,
     },
+    /// The files of a model are broken, or of a kind that is not known.
+    #[error("{error}{hint}.")]
+    Broken {
+        /// What is wrong with them.
+        error: Box<Self>,
+        /// Which other models there are, and how to get one; begins with a space.
+        hint: String,
+    },
     /// It would not fit into memory.
     #[error(
         "{path} needs about {need} MiB of memory ({weights} MiB of weights, {adapters} MiB of adapters), and {free} MiB are free: {advice}."

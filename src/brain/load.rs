@@ -8,7 +8,7 @@ use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
-    catalog::{Format, Hub, find_files, resolve},
+    catalog::{Format, name_of, read_named},
     chat::ChatTemplate,
     error::{BrainError, Result},
     files::{GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config, read_json},
@@ -46,11 +46,10 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     if settings.path.trim().is_empty() {
         return load_gguf(shipped()?, &keep);
     }
-    let (path, format) = find_files(&resolve(settings.path.trim(), &Hub::from_env())?, settings.kind)?;
-    match format {
-        Format::Gguf => load_gguf(GgufFile::open(&path)?, &keep),
-        Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(&path, format, &keep),
-    }
+    read_named(settings, |path, format| match format {
+        Format::Gguf => load_gguf(GgufFile::open(path)?, &keep),
+        Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(path, format, &keep),
+    })
 }
 
 /// The model that ships with the program, as a file.
@@ -63,7 +62,7 @@ pub(super) fn shipped() -> Result<GgufFile> {
 
 fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
     let path = file.path().to_owned();
-    let name = file.text("general.name").map_or_else(|| stem(&path), str::to_owned);
+    let name = file.text("general.name").map_or_else(|| name_of(&path, Format::Gguf), str::to_owned);
     let tokenizer = Tokenizer::from_gguf(&file)?;
     let named = |key: &str| file.whole(&format!("tokenizer.ggml.{key}_token_id")).and_then(|id| u32::try_from(id).ok());
     let ends = end_tokens(&tokenizer, [named("eos"), named("eot")].into_iter().flatten());
@@ -93,7 +92,7 @@ fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel
     let ids = ids.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()));
     let ends = end_tokens(&tokenizer, ids);
     let chat = folder_chat(folder)?;
-    whole(LoadedModel { model, tokenizer, name: stem(folder), path: folder.to_owned(), ends, chat })
+    whole(LoadedModel { model, tokenizer, name: name_of(folder, format), path: folder.to_owned(), ends, chat })
 }
 
 /// The chat template of a folder: a file of its own, or within `tokenizer_config.json`.
@@ -117,11 +116,6 @@ fn end_tokens(tokenizer: &Tokenizer, named: impl Iterator<Item = u32>) -> Vec<u3
     ends.sort_unstable();
     ends.dedup();
     ends
-}
-
-/// A file's or folder's name without its ending.
-pub(super) fn stem(path: &Path) -> String {
-    path.file_stem().map_or_else(|| "model".to_owned(), |stem| stem.to_string_lossy().into_owned())
 }
 
 /// Refuses a model whose tokenizer spells tokens that it does not know.

@@ -61,12 +61,15 @@ pub fn find_files(path: &Path, kind: ModelType) -> Result<(PathBuf, Format)> {
     };
     let found = seen.iter().find(|(_, format)| wanted == Some(*format)).or_else(|| seen.iter().find(|(_, f)| fits(f)));
     found.cloned().ok_or_else(|| {
-        let what = if seen.is_empty() {
-            "it is no GGUF file, and no folder with a config.json and model.safetensors or pytorch_model.bin".to_owned()
-        } else {
-            format!("MODEL_TYPE is {kind}, and it holds {}", seen[0].1)
-        };
-        BrainError::file(path, what)
+        let mut formats: Vec<_> = seen.iter().map(|(_, format)| format.to_string()).collect();
+        formats.dedup();
+        if formats.is_empty() {
+            let what =
+                "it is no GGUF file, and no folder with a config.json and model.safetensors or pytorch_model.bin";
+            return BrainError::file(path, what);
+        }
+        let (path, formats) = (path.display(), formats.join(" and "));
+        BrainError::Setting(format!("MODEL_TYPE is {kind}, and {path} holds {formats}: auto takes what is there"))
     })
 }
 
@@ -96,4 +99,85 @@ pub(super) fn seen_formats(path: &Path) -> Result<Vec<(PathBuf, Format)>> {
     files.sort();
     seen.extend(files.into_iter().filter(|file| file.is_file() && begins(file)).map(|file| (file, Format::Gguf)));
     Ok(seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{brain::load_model, config::ModelSettings};
+
+    const GGUF: &str = "llama-q8_0.gguf";
+
+    fn reference(name: &str) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
+    }
+
+    #[test]
+    fn each_word_takes_the_files_that_it_means() {
+        use ModelType::{Auto, Gguf, Mlx, Pytorch, Safetensors};
+        for (name, kind, expected) in [
+            (GGUF, Auto, Format::Gguf),
+            (GGUF, Gguf, Format::Gguf),
+            ("llama-mlx-4bit", Auto, Format::Mlx),
+            ("llama-mlx-4bit", Mlx, Format::Mlx),
+            ("gpt-neo-bin", Auto, Format::Pytorch),
+            ("gpt-neo-bin", Pytorch, Format::Pytorch),
+            ("gpt-neo-bin", Safetensors, Format::Pytorch),
+            ("gpt-neo-hf", Auto, Format::Safetensors),
+            ("gpt-neo-hf", Pytorch, Format::Safetensors),
+            ("llama-sharded", Safetensors, Format::Safetensors),
+        ] {
+            let path = reference(name);
+            assert_eq!(find_files(&path, kind).unwrap(), (path.clone(), expected), "{name} as {kind}");
+            let settings =
+                ModelSettings { path: path.to_string_lossy().into_owned(), kind, ..ModelSettings::default() };
+            assert!(load_model(&settings).is_ok_and(|loaded| loaded.path == path), "{name} as {kind}");
+        }
+    }
+
+    #[test]
+    fn a_word_that_the_files_are_not_is_refused() {
+        use ModelType::{Gguf, Mlx, Pytorch, Safetensors};
+        for (name, kinds, holds) in [
+            (GGUF, [Mlx, Pytorch, Safetensors], "GGUF"),
+            ("llama-mlx-4bit", [Gguf, Pytorch, Safetensors], "MLX"),
+            ("gpt-neo-hf", [Gguf, Mlx, Mlx], "safetensors"),
+            ("gpt-neo-bin", [Gguf, Mlx, Mlx], "PyTorch"),
+        ] {
+            let path = reference(name);
+            for kind in kinds {
+                let expected =
+                    format!("MODEL_TYPE is {kind}, and {} holds {holds}: auto takes what is there.", path.display());
+                assert_eq!(find_files(&path, kind).unwrap_err().to_string(), expected);
+                let settings =
+                    ModelSettings { path: path.to_string_lossy().into_owned(), kind, ..ModelSettings::default() };
+                assert_eq!(load_model(&settings).map(|_| ()).unwrap_err().to_string(), expected);
+            }
+        }
+        let nothing = find_files(&reference(""), ModelType::Pytorch).map(|(path, _)| path);
+        // A folder of GGUF files alone is one of GGUF files.
+        assert!(nothing.unwrap_err().to_string().ends_with("holds GGUF: auto takes what is there."));
+        let empty = tempfile::tempdir().unwrap();
+        let sentence = find_files(empty.path(), ModelType::Auto).unwrap_err().to_string();
+        assert!(sentence.contains("it is no GGUF file, and no folder with a config.json"), "{sentence}");
+    }
+
+    #[test]
+    fn where_several_lie_together_the_word_chooses() {
+        let folder = tempfile::tempdir().unwrap();
+        for (from, file) in [
+            ("gpt-neo-hf/config.json", "config.json"),
+            ("gpt-neo-hf/model.safetensors", "model.safetensors"),
+            ("gpt-neo-bin/pytorch_model.bin", "pytorch_model.bin"),
+            (GGUF, "x.gguf"),
+        ] {
+            std::fs::copy(reference(from), folder.path().join(file)).unwrap();
+        }
+        let found = |kind| find_files(folder.path(), kind).map(|(_, format)| format).map_err(|error| error.to_string());
+        assert_eq!(found(ModelType::Auto), Ok(Format::Safetensors));
+        assert_eq!(found(ModelType::Pytorch), Ok(Format::Pytorch));
+        assert_eq!(found(ModelType::Safetensors), Ok(Format::Safetensors));
+        assert_eq!(found(ModelType::Gguf), Ok(Format::Gguf));
+        assert!(found(ModelType::Mlx).unwrap_err().contains("holds safetensors and PyTorch and GGUF"));
+    }
 }

@@ -59,14 +59,22 @@ impl Hub {
     /// Every repository that has been fetched from, with that folder, sorted by name.
     pub fn snapshots(&self) -> Vec<(String, PathBuf)> {
         let entries = std::fs::read_dir(&self.cache).into_iter().flatten().filter_map(Result::ok);
-        let fetched = entries.filter_map(|entry| {
-            let name = entry.file_name().to_str()?.strip_prefix("models--")?.replacen("--", "/", 1);
-            Some((name, snapshot_of(&entry.path())?))
-        });
+        let fetched = entries.filter_map(|entry| Some((repository_name(&entry.path())?, snapshot_of(&entry.path())?)));
         let mut all: Vec<_> = fetched.collect();
         all.sort();
         all
     }
+}
+
+/// The repository whose files lie in a folder, if it is one of a Hugging Face cache's snapshots.
+pub(super) fn repository_of(snapshot: &Path) -> Option<String> {
+    let all = snapshot.parent().filter(|all| all.file_name().is_some_and(|name| name == "snapshots"))?;
+    repository_name(all.parent()?)
+}
+
+/// The repository that a folder of the cache belongs to.
+fn repository_name(folder: &Path) -> Option<String> {
+    Some(folder.file_name()?.to_str()?.strip_prefix("models--")?.replacen("--", "/", 1))
 }
 
 fn snapshot_of(repository: &Path) -> Option<PathBuf> {
@@ -128,6 +136,8 @@ mod tests {
         std::fs::create_dir_all(repository.join("refs")).unwrap();
         std::fs::write(repository.join("refs/main"), "123abc\n").unwrap();
         assert_eq!(hub.snapshot("a/b-c"), Some(files.clone()));
+        assert_eq!(repository_of(&files).as_deref(), Some("a/b-c"));
+        assert_eq!(repository_of(&repository), None);
         assert_eq!(hub.snapshots(), [("a/b-c".to_owned(), files)]);
         std::fs::write(repository.join("refs/main"), "..").unwrap();
         assert_eq!(hub.snapshot("a/b-c"), None);

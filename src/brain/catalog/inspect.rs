@@ -10,7 +10,7 @@ use std::{
 use candle_core::quantized::GgmlDType;
 use serde::Serialize;
 
-use super::{Format, Hub, find_files, resolve};
+use super::{Format, name_of, read_named};
 use crate::{
     brain::{
         error::Result,
@@ -86,27 +86,28 @@ pub fn inspect(settings: &ModelSettings) -> Result<ModelInfo> {
     if settings.path.trim().is_empty() {
         return of_gguf(&load::shipped()?);
     }
-    let (path, format) = find_files(&resolve(settings.path.trim(), &Hub::from_env())?, settings.kind)?;
-    inspect_files(&path, format)
+    read_named(settings, inspect_files)
 }
 
 /// Reads the headers of a model whose place and format are known.
 ///
 /// # Errors
 /// As [`inspect`].
-pub(super) fn inspect_files(path: &Path, format: Format) -> Result<ModelInfo> {
+fn inspect_files(path: &Path, format: Format) -> Result<ModelInfo> {
+    if format == Format::Gguf {
+        return of_gguf(&GgufFile::open(path)?);
+    }
     let tensors = match format {
-        Format::Gguf => return of_gguf(&GgufFile::open(path)?),
         Format::Pytorch => PickleFile::open(&path.join("pytorch_model.bin"))?.table(),
-        Format::Safetensors | Format::Mlx => SafetensorsFolder::open(path)?.table(),
+        _ => SafetensorsFolder::open(path)?.table(),
     };
     let (shape, _) = read_hf_config(path)?;
-    Ok(ModelInfo { name: load::stem(path), path: path.to_owned(), format, shape, tensors })
+    Ok(ModelInfo { name: name_of(path, format), path: path.to_owned(), format, shape, tensors })
 }
 
 fn of_gguf(file: &GgufFile) -> Result<ModelInfo> {
     Ok(ModelInfo {
-        name: file.text("general.name").map_or_else(|| load::stem(file.path()), str::to_owned),
+        name: file.text("general.name").map_or_else(|| name_of(file.path(), Format::Gguf), str::to_owned),
         path: file.path().to_owned(),
         format: Format::Gguf,
         shape: ModelShape::Llama(read_llama_config(file)?),

@@ -16,3 +16,4 @@ pub use inspect::{KindShare, ModelInfo, inspect};
 pub use known::{KNOWN, KnownModel, Wanted, find_known};
 pub use memory::{MemoryNeed, check_memory, free_memory, memory_need};
 pub use shelf::{Found, list_models, resolve};
+pub(in crate::brain) use shelf::{name_of, read_named};

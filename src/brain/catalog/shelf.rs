@@ -4,10 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Format, Hub, KNOWN, KnownModel, Wanted, find::seen_formats, find_known};
-use crate::brain::{
-    error::{BrainError, Result},
-    load::SHIPPED_NAME,
+use super::{Format, Hub, KNOWN, KnownModel, Wanted, find::seen_formats, find_files, find_known, hub::repository_of};
+use crate::{
+    brain::{
+        error::{BrainError, Result},
+        load::SHIPPED_NAME,
+    },
+    config::ModelSettings,
 };
 
 /// The folder that models are looked for in, beside the Hugging Face cache.
@@ -62,6 +65,27 @@ fn found(name: String, path: PathBuf, format: Format) -> Found {
     Found { name, path, format, bytes }
 }
 
+/// What a model is called whose files do not say so: the name of its repository if it lies in a Hugging Face cache, else of
+/// its file or folder.
+pub(in crate::brain) fn name_of(path: &Path, format: Format) -> String {
+    // A folder may be named by its place alone, as `.` is; a file's place must not be followed, since those of the cache
+    // lead to nameless bytes.
+    let folder = if format == Format::Gguf { path.parent().map(Path::to_owned) } else { path.canonicalize().ok() };
+    let repository = folder.as_deref().and_then(repository_of);
+    let plain = || plain_name(path).or_else(|| folder.as_deref().and_then(plain_name));
+    repository
+        .map(|repository| hub_name(&repository, path, format))
+        .or_else(plain)
+        .unwrap_or_else(|| "model".to_owned())
+}
+
+/// The name of a file or folder; a dot in it begins no ending, unless that is GGUF's.
+fn plain_name(path: &Path) -> Option<String> {
+    let is_gguf = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("gguf"));
+    let name = if is_gguf { path.file_stem() } else { path.file_name() };
+    name.map(|name| name.to_string_lossy().into_owned())
+}
+
 /// The short name of a model in the cache, or else its repository's.
 fn hub_name(repository: &str, path: &Path, format: Format) -> String {
     let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -89,8 +113,8 @@ pub fn resolve(word: &str, hub: &Hub) -> Result<PathBuf> {
         return Ok(PathBuf::from(word));
     }
     let all = list_models(Path::new("."), hub);
-    let stem = |found: &&Found| found.path.file_stem().is_some_and(|stem| stem.eq_ignore_ascii_case(word));
-    let named = all.iter().find(|found| found.name.eq_ignore_ascii_case(word)).or_else(|| all.iter().find(stem));
+    let plain = |found: &&Found| plain_name(&found.path).is_some_and(|name| name.eq_ignore_ascii_case(word));
+    let named = all.iter().find(|found| found.name.eq_ignore_ascii_case(word)).or_else(|| all.iter().find(plain));
     if let Some(found) = named {
         return Ok(found.path.clone());
     }
@@ -98,6 +122,29 @@ pub fn resolve(word: &str, hub: &Hub) -> Result<PathBuf> {
         return Ok(folder);
     }
     Err(BrainError::Missing { path: PathBuf::from(word), hint: hint(word, &all) })
+}
+
+/// Reads the model that the settings name; an error about its files says which other models there are.
+///
+/// # Errors
+/// There is nothing of that name, nothing of the kind that was told, or `read` fails.
+pub(in crate::brain) fn read_named<T>(
+    settings: &ModelSettings,
+    read: impl FnOnce(&Path, Format) -> Result<T>,
+) -> Result<T> {
+    let (word, hub) = (settings.path.trim(), Hub::from_env());
+    let place = resolve(word, &hub)?;
+    let broken = |error| {
+        let own = place.canonicalize().ok();
+        let is_other = |found: &Found| found.path.canonicalize().ok() != own;
+        let others: Vec<_> = list_models(Path::new("."), &hub).into_iter().filter(is_other).collect();
+        BrainError::Broken { error: Box::new(error), hint: hint(word, &others) }
+    };
+    match find_files(&place, settings.kind) {
+        Ok((path, format)) => read(&path, format).map_err(broken),
+        Err(error @ BrainError::Setting(_)) => Err(error),
+        Err(error) => Err(broken(error)),
+    }
 }
 
 /// What there is in place of `word`, and the command that fetches a model.
@@ -150,5 +197,26 @@ mod tests {
         let sentence = resolve("tinystory-33m", &hub).unwrap_err().to_string();
         assert!(sentence.starts_with("There is no model at tinystory-33m. There are models/evolora-206k.gguf, "));
         assert!(sentence.contains("`evolora model download tinystories-33m`"), "{sentence}");
+    }
+    #[test]
+    fn a_model_without_a_name_of_its_own_is_called_after_its_place() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path();
+        let of = |place: &str, format| {
+            let path = root.join(place);
+            if format == Format::Gguf {
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            } else {
+                std::fs::create_dir_all(&path).unwrap();
+            }
+            name_of(&path, format)
+        };
+        assert_eq!(of("SmolLM2-1.7B", Format::Safetensors), "SmolLM2-1.7B");
+        assert_eq!(of("SmolLM2-1.7B/x/..", Format::Mlx), "SmolLM2-1.7B");
+        assert_eq!(of("SmolLM2-1.7B.Q8_0.GGUF", Format::Gguf), "SmolLM2-1.7B.Q8_0");
+        assert_eq!(of("SmolLM2-1.7B-bare", Format::Gguf), "SmolLM2-1.7B-bare");
+        assert_eq!(of("hub/models--HuggingFaceTB--SmolLM-135M/snapshots/1c2d", Format::Safetensors), "smollm-135m");
+        assert_eq!(of("hub/models--a--b-1.5/snapshots/1c2d", Format::Pytorch), "a/b-1.5");
+        assert_eq!(of("hub/models--a--b-1.5/snapshots/1c2d/x.gguf", Format::Gguf), "a/b-1.5/x.gguf");
     }
 }
