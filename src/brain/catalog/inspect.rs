@@ -14,7 +14,7 @@ use super::{Format, name_of, read_named};
 use crate::{
     brain::{
         error::Result,
-        files::{GgufFile, PickleFile, SafetensorsFolder, TensorInfo, read_hf_config, read_llama_config},
+        files::{GgufFile, MlxFolder, PickleFile, SafetensorsFolder, TensorInfo, read_hf_config, read_llama_config},
         load,
         model::ModelShape,
     },
@@ -97,11 +97,12 @@ fn inspect_files(path: &Path, format: Format) -> Result<ModelInfo> {
     if format == Format::Gguf {
         return of_gguf(&GgufFile::open(path)?);
     }
-    let tensors = match format {
-        Format::Pytorch => PickleFile::open(&path.join("pytorch_model.bin"))?.table(),
-        _ => SafetensorsFolder::open(path)?.table(),
+    let (shape, quantised) = read_hf_config(path)?;
+    let tensors = match (format, quantised) {
+        (Format::Pytorch, _) => PickleFile::open(&path.join("pytorch_model.bin"))?.table(),
+        (_, Some(quantised)) => MlxFolder::new(SafetensorsFolder::open(path)?, quantised).table(),
+        (_, None) => SafetensorsFolder::open(path)?.table(),
     };
-    let (shape, _) = read_hf_config(path)?;
     Ok(ModelInfo { name: name_of(path, format), path: path.to_owned(), format, shape, tensors })
 }
 
@@ -113,4 +114,37 @@ fn of_gguf(file: &GgufFile) -> Result<ModelInfo> {
         shape: ModelShape::Llama(read_llama_config(file)?),
         tensors: file.table(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        brain::{
+            catalog::{check_memory, memory_need},
+            load_model,
+        },
+        config::LoraSettings,
+    };
+
+    #[test]
+    fn an_mlx_folder_has_the_weights_that_are_packed_into_it() {
+        for (name, bits, quantised) in [("llama-mlx-4bit", 4, "MLX 4-bit"), ("llama-mlx-8bit", 8, "MLX 8-bit")] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name);
+            let settings = ModelSettings { path: path.to_string_lossy().into_owned(), ..ModelSettings::default() };
+            let info = inspect(&settings).unwrap();
+            let share = &info.kinds()[0];
+            // All but the norms: two in each of two layers, and the last.
+            let matrices = info.shape.parameters() as u64 - 5 * 64;
+            assert_eq!((share.kind.as_str(), share.elements), (quantised, matrices));
+            assert_eq!(share.bytes * 8, matrices * bits);
+            let embedding = info.tensors.iter().find(|tensor| tensor.name == "model.embed_tokens.weight").unwrap();
+            assert_eq!(embedding.shape, [400, 64]);
+            // In memory as the loaded model has it, and the norms in f32.
+            assert_eq!(info.weights_bytes(None), load_model(&settings).unwrap().model.bytes() as u64 + 5 * 64 * 4);
+            let need = memory_need(&info, None, &LoraSettings { rank: 1, ..LoraSettings::default() }, 1).unwrap();
+            let advice = check_memory(&info, &need, Some(0)).unwrap_err().to_string();
+            assert!(!advice.contains("QUANT") && advice.contains("quantised to fewer bits"), "{advice}");
+        }
+    }
 }

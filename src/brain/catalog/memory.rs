@@ -9,6 +9,7 @@ use super::ModelInfo;
 use crate::{
     brain::{
         error::{BrainError, Result},
+        files::is_dense,
         lora::AdapterLayout,
     },
     config::{Genome, LoraSettings},
@@ -84,7 +85,7 @@ pub fn check_memory(info: &ModelInfo, need: &MemoryNeed, free: Option<u64>) -> R
         return Ok(());
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
-    let dense: u64 = info.kinds().iter().filter(|share| !share.kind.starts_with('Q')).map(|share| share.bytes).sum();
+    let dense: u64 = info.kinds().iter().filter(|share| is_dense(&share.kind)).map(|share| share.bytes).sum();
     let advice = if need.adapters > need.weights {
         "fewer agents (habitat.agents, run.habitats), or a lower LORA_RANK or LORA_LAYERS, need less"
     } else if dense > info.file_bytes() / 2 {

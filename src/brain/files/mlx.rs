@@ -5,7 +5,7 @@
 use candle_core::{Device, Tensor};
 use safetensors::Dtype;
 
-use super::{Keep, Tensors, folder::SafetensorsFolder, hf_config::MlxQuantisation};
+use super::{Keep, TensorInfo, Tensors, folder::SafetensorsFolder, hf_config::MlxQuantisation};
 use crate::brain::{
     error::{BrainError, Result},
     model::{Affine, Matrix},
@@ -22,6 +22,22 @@ impl MlxFolder {
     /// The same files, read as MLX means them.
     pub const fn new(files: SafetensorsFolder, quantised: MlxQuantisation) -> Self {
         Self { files, quantised }
+    }
+
+    /// Every tensor, sorted by name: a packed matrix with the weights that are packed into it.
+    pub fn table(&self) -> Vec<TensorInfo> {
+        let mut all = self.files.table();
+        for tensor in &mut all {
+            let (Some(stem), Some(words)) = (tensor.name.strip_suffix(".weight"), tensor.shape.last_mut()) else {
+                continue;
+            };
+            if tensor.kind == "U32" && self.files.has(&format!("{stem}.scales")) {
+                // Impossible bits are refused when the matrix is loaded.
+                *words = words.saturating_mul(32).checked_div(self.quantised.bits).unwrap_or(*words);
+                tensor.kind = format!("MLX {}-bit", self.quantised.bits);
+            }
+        }
+        all
     }
 }
 

@@ -27,7 +27,7 @@ pub use llama_gguf::{load_llama, read_llama_config};
 pub use mlx::MlxFolder;
 pub use pickle::PickleFile;
 pub use random::{Mix, RandomTensors};
-pub use table::{TensorInfo, type_name};
+pub use table::{TensorInfo, is_dense, type_name};
 
 use super::{error::Result, model::Matrix};
 

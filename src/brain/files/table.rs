@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct TensorInfo {
     /// Its name in the file.
     pub name: String,
-    /// The type of its numbers, as llama.cpp or safetensors name it: `Q4_K`, `F16`.
+    /// The type of its numbers, as llama.cpp or safetensors name it: `Q4_K`, `F16`; `MLX 4-bit` where those are packed.
     pub kind: String,
     /// Its shape, the rows of a matrix first.
     pub shape: Vec<usize>,
@@ -45,11 +45,16 @@ impl TensorInfo {
         }
         let fits = |dtype: &GgmlDType| self.shape.last().is_some_and(|inner| inner.is_multiple_of(dtype.block_size()));
         match (self.kind.as_str(), quantise) {
-            ("F32" | "F64" | "F16" | "BF16", Some(dtype)) if fits(&dtype) => quantised_bytes(&self.shape, dtype),
+            (kind, Some(dtype)) if is_dense(kind) && fits(&dtype) => quantised_bytes(&self.shape, dtype),
             ("F32" | "F64", _) | ("F16" | "BF16", Some(_)) => as_f32,
             _ => self.bytes,
         }
     }
+}
+
+/// Whether numbers of this type stand one by one, so that they can be quantised as they load.
+pub fn is_dense(kind: &str) -> bool {
+    ["F32", "F64", "F16", "BF16"].contains(&kind)
 }
 
 fn quantised_bytes(shape: &[usize], dtype: GgmlDType) -> u64 {
