@@ -94,6 +94,10 @@ impl Llm {
     /// # Errors
     /// As [`Llm::load`].
     pub fn of(loaded: LoadedModel, plan: LlmPlan) -> Result<Self> {
+        if let Some(chat) = loaded.chat.as_ref().filter(|_| plan.mind.mode == DecisionMode::Free) {
+            // Whether its template can be used is better known now than in every turn.
+            chat.write(&plan.instruction, "")?;
+        }
         let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
         let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
         let (layout, founder) = founder(&plan, &loaded)?;

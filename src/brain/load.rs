@@ -68,8 +68,7 @@ fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
     let ends = end_tokens(&tokenizer, [named("eos"), named("eot")].into_iter().flatten());
     let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.spelling(id)).unwrap_or_default();
     let template = file.text("tokenizer.chat_template");
-    let chat =
-        template.map(|text| ChatTemplate::new(text, &spelled(named("bos")), &spelled(named("eos")))).transpose()?;
+    let chat = template.map(|text| ChatTemplate::new(text, &spelled(named("bos")), &spelled(named("eos"))));
     let model = LanguageModel::Llama(load_llama(&mut file, keep)?);
     whole(LoadedModel { model, tokenizer, name, path, ends, chat })
 }
@@ -106,7 +105,7 @@ fn folder_chat(folder: &Path) -> Result<Option<ChatTemplate>> {
     };
     // A token is a text, or an object that holds one.
     let token = |key: &str| config[key].as_str().or_else(|| config[key]["content"].as_str()).unwrap_or_default();
-    source.map(|source| ChatTemplate::new(&source, token("bos_token"), token("eos_token"))).transpose()
+    Ok(source.map(|source| ChatTemplate::new(&source, token("bos_token"), token("eos_token"))))
 }
 
 /// The tokens that end what a model says: those that its files name, and those that are spelled like an end.
