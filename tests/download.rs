@@ -177,6 +177,25 @@ fn a_model_that_is_there_is_not_fetched_again() {
 }
 
 #[test]
+fn without_the_network_the_cache_serves() {
+    let folder = tempfile::tempdir().unwrap();
+    let hub = FakeHub::start(vec![(GGUF[0], model()), (GGUF[1], b"GGUFother".to_vec())], Fault::None);
+    let offline = [("HF_HUB_OFFLINE", "1")];
+    let find = |word: &str| run(folder.path(), None, &offline, &["model", "download", word]);
+    let nothing = complaint(&find("a/tiny"));
+    let expected = "HF_HUB_OFFLINE forbids to fetch a/tiny, of which ";
+    assert!(nothing.contains(expected) && nothing.contains("hub holds nothing: unset it"), "{nothing}");
+    assert!(run(folder.path(), Some(&hub), &[], &["model", "download", "a/tiny"]).status.success());
+    let found = find("a/tiny");
+    assert!(found.status.success(), "{}", String::from_utf8_lossy(&found.stderr));
+    let place = text(&found).lines().find_map(|line| line.strip_prefix("it lies in ").map(PathBuf::from)).unwrap();
+    assert!(place.ends_with(format!("snapshots/c0ffee/{}", GGUF[0])), "{}", place.display());
+    assert_eq!(fs::read(place).unwrap(), model());
+    let other = complaint(&find(&format!("a/tiny/{}", GGUF[1])));
+    assert!(other.contains("holds a part only (it holds no Tiny.Q8_0.gguf): unset it"), "{other}");
+}
+
+#[test]
 fn a_damaged_file_is_refused_and_removed() {
     let folder = tempfile::tempdir().unwrap();
     let hub = FakeHub::start(vec![(GGUF[0], model())], Fault::Damages);
@@ -207,9 +226,19 @@ fn a_folder_takes_its_tokenizer_from_elsewhere_where_it_has_none() {
     let info = run(folder.path(), None, &[], &["model", "info", "tinystories-33m", "--json"]);
     let info: serde_json::Value = serde_json::from_str(&text(&info)).unwrap();
     assert_eq!((&info["architecture"], &info["format"]), (&"gpt_neo".into(), &"safetensors".into()));
+    assert_eq!(info["name"], "tinystories-33m");
     let offline = [("HF_HUB_OFFLINE", "1")];
     let played = run(folder.path(), None, &offline, &["agent", "--model", "tinystories-33m", "--turns", "1", "--json"]);
     assert!(played.status.success(), "{}", String::from_utf8_lossy(&played.stderr));
+    // A tokenizer that is lost is taken again from where the cache has it.
+    let model = PathBuf::from(info["path"].as_str().unwrap());
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
+    let again = || run(folder.path(), None, &offline, &["model", "download", "tinystories-33m"]);
+    assert!(again().status.success());
+    assert_eq!(fs::read(model.join("tokenizer.json")).unwrap(), file("tokenizer.json"));
+    fs::remove_file(model.join("tokenizer.json")).unwrap();
+    fs::remove_dir_all(folder.path().join("hf/hub/models--EleutherAI--gpt-neo-125m")).unwrap();
+    assert!(complaint(&again()).contains("forbids to fetch EleutherAI/gpt-neo-125m"));
 }
 
 #[test]
@@ -236,11 +265,27 @@ fn what_cannot_be_fetched_is_said_in_one_sentence() {
 }
 
 #[test]
-fn a_model_that_is_not_there_or_would_not_fit_is_said_before_anything_is_loaded() {
+fn a_model_that_is_not_there_or_broken_or_would_not_fit_is_said_before_anything_is_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let missing = complaint(&run(folder.path(), None, &[], &["headless", "--model", "smollm-135m-instruct"]));
     let expected = "There is no model at smollm-135m-instruct. There is models/evolora-206k.gguf. `evolora model download smollm-135m-instruct` fetches";
     assert!(missing.contains(expected), "{missing}");
+    let place = |name: &str, bytes: &[u8]| {
+        fs::create_dir_all(folder.path().join("models")).unwrap();
+        fs::write(folder.path().join("models").join(name), bytes).unwrap();
+    };
+    place("whole.gguf", &model());
+    place("broken.gguf", b"GGUF");
+    for command in [&["headless"][..], &["agent"], &["model", "info"]] {
+        let arguments = [command, &["--model", "models/broken.gguf"]].concat();
+        let broken = complaint(&run(folder.path(), None, &[], &arguments));
+        let expected = "models/broken.gguf cannot be used as a model: the file ends within the version. There are \
+                        models/evolora-206k.gguf, ./models/whole.gguf. `evolora model download";
+        assert!(broken.contains(expected), "{broken}");
+    }
+    let kind = ["headless", "--model", "models/whole.gguf", "--set", "model.kind=mlx"];
+    let kind = complaint(&run(folder.path(), None, &[], &kind));
+    assert_eq!(kind, "evolora: MODEL_TYPE is mlx, and models/whole.gguf holds GGUF: auto takes what is there.");
     let arguments = ["headless", "--agents", "200", "--habitats", "10000", "--set", "lora.rank=256"];
     let large = complaint(&run(folder.path(), None, &[], &arguments));
     assert!(large.contains("MiB are free"), "{large}");

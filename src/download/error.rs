@@ -23,11 +23,13 @@ pub enum DownloadError {
         /// What is missing, and what is there.
         what: String,
     },
-    /// The network may not be used.
-    #[error("{repository} is not in {} and HF_HUB_OFFLINE forbids to fetch it: unset it, or copy the files there.", cache.display())]
+    /// The network may not be used, and the cache does not have it all.
+    #[error("HF_HUB_OFFLINE forbids to fetch {repository}, of which {} {what}: unset it, or copy the files there.", cache.display())]
     Offline {
         /// The repository.
         repository: String,
+        /// What the cache has of it: a clause that follows the cache's name.
+        what: String,
         /// The cache folder.
         cache: PathBuf,
     },

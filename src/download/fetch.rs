@@ -44,9 +44,6 @@ pub(super) struct Fetch<'a> {
 
 impl<'a> Fetch<'a> {
     pub(super) fn of(repository: &str, hub: &'a Hub) -> Result<Self, DownloadError> {
-        if hub.offline {
-            return Err(DownloadError::Offline { repository: repository.to_owned(), cache: hub.cache.clone() });
-        }
         let endpoint = hub.endpoint.clone().unwrap_or_else(|| ENDPOINT.to_owned());
         let api = ApiBuilder::from_cache(Cache::new(hub.cache.clone()))
             .with_endpoint(endpoint.clone())
