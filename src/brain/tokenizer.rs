@@ -145,8 +145,12 @@ mod tests {
     use super::*;
 
     fn split(rules: &str, text: &str) -> Vec<String> {
+        pieces(&splits(rules).unwrap().unwrap(), text)
+    }
+
+    fn pieces(rules: &PreTokenizerWrapper, text: &str) -> Vec<String> {
         let mut pieces = PreTokenizedString::from(text);
-        splits(rules).unwrap().unwrap().pre_tokenize(&mut pieces).unwrap();
+        rules.pre_tokenize(&mut pieces).unwrap();
         let all = pieces.get_splits(OffsetReferential::Original, OffsetType::Byte);
         all.into_iter().map(|(piece, ..)| piece.replace('Ġ', "_")).collect()
     }
@@ -165,5 +169,24 @@ mod tests {
             ["At", "_", "(", "5", ",", "3", "),", "_E", "80", ":", "_don", "'", "t", "_", "123", "45", "_", "_x"];
         assert_eq!(split("default", text), default);
         assert!(splits("command-r").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_names_no_rules_is_split_by_llama_cpps_own() {
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/llama-gpt2-pre.gguf");
+        let mut bytes = std::fs::read(reference).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.gguf");
+        let text = "At (5,3) 12345";
+        let mut as_read = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let tokenizer = Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap();
+            pieces(tokenizer.inner.get_pre_tokenizer().unwrap(), text)
+        };
+        assert_eq!(as_read(&bytes), split("gpt-2", text));
+        let key = b"tokenizer.ggml.pre";
+        let at = bytes.windows(key.len()).position(|window| window == key).unwrap();
+        bytes[at + key.len() - 1] = b'x';
+        assert_eq!(as_read(&bytes), split("default", text));
     }
 }

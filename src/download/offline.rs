@@ -56,3 +56,30 @@ fn names_below(folder: &Path, above: &str) -> Vec<String> {
     all.sort();
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::download::parse_source;
+
+    #[test]
+    fn a_folder_must_have_every_shard_that_its_index_names() {
+        let home = tempfile::tempdir().unwrap();
+        let variable = |name: &str| (name == "HF_HUB_CACHE").then(|| home.path().to_string_lossy().into_owned());
+        let hub = Hub::from_variables(variable);
+        let snapshot = home.path().join("models--a--b/snapshots/c0");
+        fs::create_dir_all(&snapshot).unwrap();
+        fs::create_dir_all(home.path().join("models--a--b/refs")).unwrap();
+        fs::write(home.path().join("models--a--b/refs/main"), "c0").unwrap();
+        let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/llama-sharded");
+        for entry in fs::read_dir(reference).unwrap() {
+            let path = entry.unwrap().path();
+            fs::copy(&path, snapshot.join(path.file_name().unwrap())).unwrap();
+        }
+        let found = || find(&parse_source("a/b", None).unwrap(), &hub).map_err(|error| error.to_string());
+        assert_eq!(found(), Ok(snapshot.clone()));
+        fs::remove_file(snapshot.join("model-00002-of-00003.safetensors")).unwrap();
+        let sentence = found().unwrap_err();
+        assert!(sentence.contains("holds a part only (") && sentence.contains("model-00002-of-00003"), "{sentence}");
+    }
+}
