@@ -83,7 +83,10 @@ impl Llm {
     /// The model cannot be used, cannot tell the actions apart, or would not fit.
     pub fn load(plan: LlmPlan) -> Result<Self> {
         let info = inspect(&plan.model)?;
-        let need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
+        let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
+        if plan.mind.mode == DecisionMode::Free {
+            need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
+        }
         check_memory(&info, &need, free_memory())?;
         let loaded = load_model(&plan.model)?;
         Self::of(loaded, plan)

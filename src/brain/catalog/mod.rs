@@ -14,6 +14,6 @@ pub use find::{Format, find_files};
 pub use hub::Hub;
 pub use inspect::{KindShare, ModelInfo, inspect};
 pub use known::{KNOWN, KnownModel, Wanted, find_known};
-pub use memory::{MemoryNeed, check_memory, free_memory, memory_need};
+pub use memory::{MemoryNeed, check_memory, free_memory, kept_tokens, memory_need};
 pub use shelf::{Found, list_models, resolve};
 pub(in crate::brain) use shelf::{name_of, read_named};
