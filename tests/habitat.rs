@@ -36,6 +36,7 @@ fn worker(mind: impl Fn(&Thinker) -> Action + Send + Sync + 'static) -> WorkerLi
                 action: Some(mind(thinker)),
                 policy: [0.125; Action::COUNT],
                 log_probabilities: [0.125_f32.ln(); Action::COUNT],
+                log_probability: 0.125_f32.ln(),
                 tokens: 0,
                 elapsed: std::time::Duration::ZERO,
             };

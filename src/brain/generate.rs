@@ -13,7 +13,7 @@ use rand::{Rng, RngExt};
 
 use super::{
     Question, Tokenizer,
-    error::Result,
+    error::{BrainError, Result},
     lora::{Adapter, AdapterLayout},
     model::{Cache, LanguageModel, Placed, Prefix},
     trie::log_softmax,
@@ -28,6 +28,8 @@ pub struct Style {
     pub top_p: f64,
     /// Most tokens of a reply.
     pub max_tokens: usize,
+    /// Most tokens of a prompt's beginning that are kept for the next prompt.
+    pub most_kept: usize,
     /// Tokens that end a reply.
     pub ends: Vec<u32>,
     /// Texts that end a reply, and do not belong to it.
@@ -55,7 +57,8 @@ pub struct Written {
     pub read: usize,
     /// Log-probability of all that were written, at temperature 1 and without the nucleus.
     pub log_probability: f64,
-    /// The prompt as far as it agrees with the earlier one, or all of it where there was none: for the next prompt.
+    /// The prompt as far as it agrees with the earlier one, or all of it where there was none, and no more than is to be
+    /// kept: for the next prompt.
     pub prefix: Prefix,
 }
 
@@ -66,10 +69,11 @@ struct Reply<'a, R> {
     text: Option<String>,
 }
 
-/// Writes a reply for every speaker.
+/// Writes a reply for every speaker. Of a prompt that leaves the reply too little of the model's context, the end is read:
+/// half of the context at least is the prompt's, however long the reply may become.
 ///
 /// # Errors
-/// A token is not in the vocabulary, or an operation fails.
+/// A token is not in the vocabulary, the model gives no numbers, or an operation fails.
 pub fn generate<R: Rng>(
     model: &LanguageModel,
     tokenizer: &Tokenizer,
@@ -77,7 +81,7 @@ pub fn generate<R: Rng>(
     style: &Style,
     speakers: &mut [Speaker<R>],
 ) -> Result<Vec<Written>> {
-    let room = model.context().saturating_sub(style.max_tokens).max(1);
+    let room = (model.context() - style.max_tokens.min(model.context() / 2)).max(1);
     let prompts: Vec<&[u32]> = speakers.iter().map(|speaker| tail(speaker.question.tokens, room)).collect();
     let adapters: Vec<_> = speakers.iter().map(|speaker| speaker.question.adapter).collect();
     let longest = prompts.iter().map(|tokens| tokens.len()).max().unwrap_or(0);
@@ -105,7 +109,7 @@ pub fn generate<R: Rng>(
             tokens: reply.tokens.len(),
             read: prompt.len() - skipped,
             log_probability: reply.log_probability,
-            prefix: cache.prefix(at, &prompt[..agreed]),
+            prefix: cache.prefix(at, &prompt[..agreed.min(style.most_kept)]),
         }
     };
     Ok(replies.into_iter().enumerate().map(write).collect())
@@ -154,6 +158,10 @@ fn step(
 impl<R: Rng> Reply<'_, R> {
     /// Draws the next token; true once the reply is whole.
     fn extend(&mut self, logits: &[f32], tokenizer: &Tokenizer, style: &Style, is_full: bool) -> Result<bool> {
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            let what = "The model gave no numbers to draw a reply from: its weights or adapter are broken";
+            return Err(BrainError::Setting(what.to_owned()));
+        }
         let token = sample(logits, style, self.draws.random());
         self.log_probability += log_softmax(logits, 1.0)[token];
         let token = token as u32;
@@ -197,7 +205,7 @@ mod tests {
     use super::*;
 
     fn style(temperature: f64, top_p: f64) -> Style {
-        Style { temperature, top_p, max_tokens: 4, ends: vec![], stops: vec![] }
+        Style { temperature, top_p, max_tokens: 4, most_kept: 100, ends: vec![], stops: vec![] }
     }
 
     #[test]

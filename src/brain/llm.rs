@@ -13,7 +13,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::{
     Question, Scorer, Speaker, Style, Trie, Written,
-    catalog::{check_memory, free_memory, inspect, memory_need},
+    catalog::{check_memory, free_memory, inspect, kept_tokens, memory_need},
     error::{BrainError, Result},
     generate,
     load::{LoadedModel, load_model, quantise},
@@ -32,9 +32,6 @@ const SMALL_MODEL: usize = 4_000_000;
 const SMALL_BATCH: usize = 5;
 /// Agents in a batch of a large model: more would not be faster, and would need more memory.
 const LARGE_BATCH: usize = 64;
-
-/// Bytes of keys and values that are kept from turn to turn.
-const PREFIX_BUDGET: usize = 64 << 20;
 
 /// What ends a free reply beside the model's own end: replies are one line, of one sentence.
 const STOPS: [&str; 2] = ["\n", "."];
@@ -155,20 +152,11 @@ impl Llm {
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for (thought, prefix) in thought?.into_iter().flatten() {
             if let Some(prefix) = prefix {
-                self.keep_prefix((thought.habitat, thought.agent), prefix);
+                self.prefixes.insert((thought.habitat, thought.agent), prefix);
             }
             thoughts.push(thought);
         }
         Ok(thoughts)
-    }
-
-    /// Keeps what an agent's prompts have in common, as long as there is room for it.
-    fn keep_prefix(&mut self, agent: (HabitatId, AgentId), prefix: Prefix) {
-        self.prefixes.remove(&agent);
-        let held: usize = self.prefixes.values().map(Prefix::bytes).sum();
-        if held + prefix.bytes() <= PREFIX_BUDGET {
-            self.prefixes.insert(agent, prefix);
-        }
     }
 
     /// One batch.
@@ -183,6 +171,15 @@ impl Llm {
         Ok(thoughts)
     }
 
+    /// The tokens of a prompt, of which there must be one at least: a reply goes on from the last.
+    fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
+        let tokens = self.loaded.tokenizer.encode(prompt)?;
+        if tokens.is_empty() {
+            return Err(BrainError::Setting("An empty prompt has no answer: write one character at least".to_owned()));
+        }
+        Ok(tokens)
+    }
+
     fn questions<'a>(&'a self, thinkers: &[Thinker], prompts: &'a [Vec<u32>]) -> Vec<Question<'a>> {
         let own = |thinker: &Thinker| self.adapters.get(&(thinker.habitat, thinker.agent));
         prompts.iter().zip(thinkers).map(|(tokens, thinker)| Question { tokens, adapter: own(thinker) }).collect()
@@ -190,8 +187,7 @@ impl Llm {
 
     /// Scores the actions and draws one.
     fn decide(&self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
-        let encode = |thinker: &Thinker| self.loaded.tokenizer.encode(&thinker.prompt);
-        let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
+        let prompts: Vec<_> = thinkers.iter().map(|thinker| self.encode(&thinker.prompt)).collect::<Result<_>>()?;
         let logits = self.scorer.score(&self.loaded.model, &self.layout, &self.questions(thinkers, &prompts))?;
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thinker, tokens), logits) in thinkers.iter().zip(&prompts).zip(&logits) {
@@ -206,14 +202,15 @@ impl Llm {
     fn talk(&self, thinkers: &[Thinker]) -> Result<Vec<(Thought, Option<Prefix>)>> {
         let LoadedModel { model, tokenizer, chat, ends, .. } = &self.loaded;
         let encode = |thinker: &Thinker| match chat {
-            Some(chat) => tokenizer.encode(&chat.write(&self.plan.instruction, &thinker.prompt)?),
-            None => tokenizer.encode(&thinker.prompt),
+            Some(chat) => self.encode(&chat.write(&self.plan.instruction, &thinker.prompt)?),
+            None => self.encode(&thinker.prompt),
         };
         let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
         let style = Style {
             temperature: self.plan.mind.temperature,
             top_p: self.plan.mind.top_p,
             max_tokens: self.plan.mind.max_tokens as usize,
+            most_kept: kept_tokens(&model.shape()),
             ends: ends.clone(),
             stops: STOPS.map(str::to_owned).to_vec(),
         };
@@ -232,6 +229,7 @@ impl Llm {
                 action: None,
                 policy: [0.0; Action::COUNT],
                 log_probabilities: [f32::NEG_INFINITY; Action::COUNT],
+                log_probability: written.log_probability as f32,
                 tokens: (written.read + written.tokens) as u32,
                 elapsed: Duration::ZERO,
             };
@@ -242,14 +240,15 @@ impl Llm {
 
     fn choose(&self, thinker: &Thinker, logits: &[Vec<f32>]) -> Result<Thought> {
         let trie = self.scorer.trie();
-        let as_told = trie.log_probabilities(logits, 1.0);
-        let as_sampled = trie.log_probabilities(logits, self.plan.mind.temperature);
-        if as_sampled.iter().any(|log| log.is_nan()) {
+        // Not their softmax: at temperature 0 that is a number whatever the logits are.
+        if logits.iter().flatten().any(|logit| !logit.is_finite()) {
             let who = thinker.agent.0;
             return Err(BrainError::Setting(format!(
                 "The model gave no numbers for agent {who}: its weights or adapter are broken"
             )));
         }
+        let as_told = trie.log_probabilities(logits, 1.0);
+        let as_sampled = trie.log_probabilities(logits, self.plan.mind.temperature);
         let at = draw(&as_sampled, thinker.draws.at(thinker.moment).random());
         let in_order = |logs: &[f64], from: fn(f64) -> f64| {
             std::array::from_fn(|i| from(logs.get(i).copied().unwrap_or(f64::NEG_INFINITY)) as f32)
@@ -261,6 +260,7 @@ impl Llm {
             action: Some(Action::ALL[at]),
             policy: in_order(&as_sampled, f64::exp),
             log_probabilities: in_order(&as_told, |log| log),
+            log_probability: as_told[at] as f32,
             tokens: 0,
             elapsed: Duration::ZERO,
         })

@@ -66,6 +66,7 @@ pub(super) fn think(mind: ScriptedMind, thinker: &Thinker) -> Thought {
         action: Some(action),
         policy,
         log_probabilities: policy.map(f32::ln),
+        log_probability: policy[action.index()].ln(),
         tokens: 0,
         elapsed: std::time::Duration::ZERO,
     }

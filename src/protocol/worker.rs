@@ -98,8 +98,10 @@ pub struct Thought {
     /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1, or is all 0 where
     /// words were said freely and no action was weighed.
     pub policy: [f32; Action::COUNT],
-    /// Log-probability of every action at temperature 1, in the same order.
+    /// Log-probability of every action at temperature 1, in the same order; −∞ where no action was weighed.
     pub log_probabilities: [f32; Action::COUNT],
+    /// Log-probability of the reply at temperature 1: of the action that was chosen, or of all words that were said freely.
+    pub log_probability: f32,
     /// Tokens read and written; 0 for minds without a language model.
     pub tokens: u32,
     /// Time spent on this decision: the batch's time divided by its agents.
