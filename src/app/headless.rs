@@ -16,7 +16,7 @@ use crate::{
     brain::catalog::free_memory,
     config::RunConfig,
     mind::{
-        Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, sum_up,
+        Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
         wait_for_thoughts,
     },
     protocol::{HabitatId, MindFacts, Streams},
@@ -24,9 +24,7 @@ use crate::{
     sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
 };
 
-/// How long the headless run waits for the minds before it goes on with `rules`.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often it looks meanwhile whether it is to stop.
+/// How often a run that waits for the minds looks whether it is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// A run without a window: habitats, the minds, and the record of what happens.
@@ -50,7 +48,7 @@ pub struct Simulation {
     app: App,
     living: QueryState<(), (With<Habitat>, Without<Finished>)>,
     turns: u64,
-    patience: Duration,
+    patience: Option<Duration>,
     stop: Arc<AtomicBool>,
 }
 
@@ -117,13 +115,14 @@ impl Simulation {
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
         spawn_habitats(app.world_mut(), config, unseen);
         let living = app.world_mut().query_filtered();
-        Ok(Self { app, living, turns: 0, patience: PATIENCE, stop: Arc::default() })
+        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default() })
     }
 
-    /// The same, giving minds up that do not answer within `patience`, in place of two minutes.
+    /// The same, giving minds up that do not answer within `patience`, in place of the time that the number of agents and
+    /// the last answer suggest: two minutes at least.
     #[must_use]
     pub const fn with_patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.patience = Some(patience);
         self
     }
 
@@ -139,12 +138,13 @@ impl Simulation {
         let world = self.app.world_mut();
         world.run_schedule(Ask);
         let asked = Instant::now();
-        while !wait_for_thoughts(world, GLANCE.min(self.patience)) {
+        let patience = self.patience.unwrap_or_else(|| patience(world));
+        while !wait_for_thoughts(world, GLANCE.min(patience)) {
             if self.stop.load(Ordering::Relaxed) {
                 return;
             }
-            if asked.elapsed() >= self.patience {
-                give_minds_up(world, self.patience);
+            if asked.elapsed() >= patience {
+                give_minds_up(world, patience);
             }
         }
         world.run_schedule(Resolve);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 
 use crate::{
-    mind::{Ask, Resolve, give_minds_up, wait_for_thoughts},
+    mind::{Ask, Resolve, give_minds_up, patience, wait_for_thoughts},
     sim::{Finished, Habitat},
 };
 
@@ -13,8 +13,6 @@ use crate::{
 const BUDGET: Duration = Duration::from_millis(12);
 /// Time of each frame that is spent waiting for the minds.
 const GLANCE: Duration = Duration::from_millis(2);
-/// How long the window waits for the minds in all before it goes on with `rules`.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Turns that may pile up when frames are slow.
 const MOST_DUE: f32 = 64.0;
 
@@ -81,10 +79,11 @@ pub(super) fn play_turns(world: &mut World) {
                 Instant::now()
             });
             if !wait_for_thoughts(world, GLANCE) {
-                if asked.elapsed() < PATIENCE {
+                let patience = patience(world);
+                if asked.elapsed() < patience {
                     return;
                 }
-                give_minds_up(world, PATIENCE);
+                give_minds_up(world, patience);
             }
             world.run_schedule(Resolve);
             playback.note_turn();

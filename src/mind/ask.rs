@@ -1,6 +1,9 @@
 //! The end of the first half of a turn: every living agent's question goes to the worker, in one request.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bevy::prelude::*;
 
@@ -22,6 +25,16 @@ pub struct Asked {
     pub waiting: Vec<Entity>,
     /// Whether the worker has it.
     pub sent: bool,
+    /// When it was asked.
+    pub at: Option<Instant>,
+}
+
+impl Asked {
+    /// Time per agent that the open question has taken so far.
+    pub fn pace(&self) -> Duration {
+        let agents = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).max(1);
+        self.at.map_or(Duration::ZERO, |at| at.elapsed() / agents)
+    }
 }
 
 /// Asks every living agent's mind, sorted by habitat and agent.
@@ -56,6 +69,7 @@ pub(super) fn ask_minds(
     }
     asked.thinkers = Arc::new(thinkers);
     asked.sent = false;
+    asked.at = Some(Instant::now());
     if state.is_up() && !asked.waiting.is_empty() {
         let question = Think { epoch: asked.epoch, thinkers: Arc::clone(&asked.thinkers) };
         asked.sent = link.send(Request::Think(question)).is_ok();

@@ -126,15 +126,19 @@ impl WorkerLink {
         }
     }
 
+    /// Buries a worker that has gone; gives what it died of, if it said.
+    pub fn bury(&mut self) -> Option<String> {
+        let thread = self.thread.take()?;
+        drop((thread.requests, thread.replies));
+        join_within(thread.handle, FAREWELL)?.err().and_then(|panic| said(&*panic))
+    }
+
     /// Buries a worker that has gone and starts it anew; gives what the old one died of, if it said.
     ///
     /// # Errors
     /// The system has no thread to give.
     pub fn start_anew(&mut self) -> std::io::Result<Option<String>> {
-        let cause = self.thread.take().and_then(|thread| {
-            drop((thread.requests, thread.replies));
-            join_within(thread.handle, FAREWELL)?.err().and_then(|panic| said(&*panic))
-        });
+        let cause = self.bury();
         self.start().map(|()| cause)
     }
 

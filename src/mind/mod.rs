@@ -19,7 +19,7 @@ use bevy::{
 
 pub use ask::Asked;
 pub use link::{LinkDown, WorkerLink};
-pub use receive::{give_minds_up, wait_for_thoughts, wait_until_ready};
+pub use receive::{give_minds_up, patience, wait_for_thoughts, wait_until_ready};
 pub use resolve::{Fallback, GenerationEnded, Inbox, LastThought, sum_up};
 pub use scripted::{ScriptedMind, spawn_scripted_worker};
 pub use state::WorkerState;

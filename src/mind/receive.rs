@@ -43,6 +43,11 @@ pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
     }
 }
 
+/// How long the answer to the open question is waited for before the minds count as hung.
+pub fn patience(world: &World) -> Duration {
+    world.resource::<WorkerState>().patience(world.resource::<Asked>().waiting.len())
+}
+
 /// Gives the minds up because they have been silent for `patience`. A thread that hangs cannot be stopped: it is left
 /// behind, and what it may still say is not heard.
 pub fn give_minds_up(world: &mut World, patience: Duration) {

@@ -58,7 +58,7 @@ pub(super) fn receive_thoughts(
 ) {
     let thoughts = match inbox.0.take() {
         Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => {
-            state.note_answer();
+            state.note_answer(asked.pace());
             Some(thoughts.thoughts)
         }
         Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {

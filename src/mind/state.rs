@@ -1,5 +1,7 @@
 //! Whether the minds can be reached, what went wrong, and when to stop trying.
 
+use std::time::Duration;
+
 use bevy::prelude::*;
 
 use super::link::{LinkDown, WorkerLink};
@@ -7,6 +9,13 @@ use crate::protocol::MindFacts;
 
 /// Times that the worker is started anew, and questions in a row that may fail, before `rules` takes over for good.
 const CHANCES: u32 = 3;
+
+/// The least time that the minds have for an answer.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// What each agent adds to it before the first answer has been timed: a large model on a slow machine.
+const UNTIMED_PACE: Duration = Duration::from_secs(10);
+/// How many times as long as the last answer the next one may take.
+const SLACK: u32 = 10;
 
 /// Whether the minds can be reached. While they cannot, agents go on with `rules`.
 #[derive(Resource, Debug, Clone, Default)]
@@ -17,6 +26,8 @@ pub struct WorkerState {
     complaint: Option<LinkDown>,
     deaths: u32,
     failures: u32,
+    /// Time per agent of the last answer.
+    pace: Option<Duration>,
 }
 
 impl WorkerState {
@@ -30,9 +41,20 @@ impl WorkerState {
         self.complaint.as_ref()
     }
 
-    /// A question has been answered.
-    pub const fn note_answer(&mut self) {
+    /// A question has been answered, in `pace` per agent.
+    pub const fn note_answer(&mut self, pace: Duration) {
         self.failures = 0;
+        self.pace = Some(pace);
+    }
+
+    /// How long an answer for `agents` agents is waited for before the minds count as hung. It grows with the agents and
+    /// with the time that the last answer took, so that slow minds are not taken for dead ones.
+    pub fn patience(&self, agents: usize) -> Duration {
+        let agents = u32::try_from(agents).unwrap_or(u32::MAX);
+        match self.pace {
+            Some(pace) => PATIENCE.max(pace.saturating_mul(agents).saturating_mul(SLACK)),
+            None => PATIENCE.saturating_add(UNTIMED_PACE.saturating_mul(agents)),
+        }
     }
 
     /// A question has failed; after three in a row no more are asked.
@@ -55,9 +77,10 @@ impl WorkerState {
     /// The worker has died: it is started anew, unless that has been done often enough.
     pub(super) fn revive(&mut self, link: &mut WorkerLink) {
         self.deaths += 1;
+        // A new worker first loads its model again.
+        self.pace = None;
         let (again, cause) = if self.deaths > CHANCES {
-            link.abandon();
-            (false, None)
+            (false, link.bury())
         } else {
             link.start_anew().map_or_else(|error| (false, Some(error.to_string())), |cause| (true, cause))
         };
@@ -78,4 +101,24 @@ impl WorkerState {
 fn sentence(reason: &str) -> String {
     let reason = reason.trim();
     if reason.ends_with(['.', '!', '?']) { reason.to_owned() } else { format!("{reason}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_grows_with_the_agents_and_with_what_the_last_answer_took() {
+        let seconds = |state: &WorkerState, agents| state.patience(agents).as_secs();
+        let mut state = WorkerState::default();
+        assert_eq!([1, 20, 200].map(|agents| seconds(&state, agents)), [130, 320, 2120]);
+        state.note_answer(Duration::from_millis(1));
+        assert_eq!([1, 200, 20_000].map(|agents| seconds(&state, agents)), [120, 120, 200]);
+        state.note_answer(Duration::from_secs(4));
+        assert_eq!([1, 20, 200].map(|agents| seconds(&state, agents)), [120, 800, 8000]);
+        assert_eq!(state.patience(usize::MAX), Duration::from_secs(40) * u32::MAX);
+        let mut link = WorkerLink::spawn(|_, _| {}).unwrap();
+        state.revive(&mut link);
+        assert_eq!(seconds(&state, 20), 320, "a new worker has not been timed");
+    }
 }
