@@ -17,14 +17,14 @@ use bevy_egui::{
 use super::{
     error::AppError,
     headless::{add_turn, check_memory, spawn_habitats, task_pools},
-    minds::spawn_worker_or_rules,
+    minds::{exchange_minds, spawn_worker_or_rules},
     playback::{Playback, is_finished, play_turns},
     probe::{find_adapter, without_panic},
     screenshot::{Screenshot, take_screenshot},
 };
 use crate::{
     config::RunConfig,
-    mind::{Inbox, WorkerState, sum_up},
+    mind::{WorkerState, sum_up},
     protocol::UserCommand,
     record::{GenerationRow, History},
     sim::{Clock, Habitat, HabitatConfig, Roster, Vitality, despawn_habitat},
@@ -204,14 +204,7 @@ fn carry_out_wishes(world: &mut World) {
 fn start_again(world: &mut World, seed: u64) {
     let mut config = RunConfig::clone(&world.resource::<Shown>().0);
     config.run.seed = seed;
-    match spawn_worker_or_rules(&config) {
-        Ok((link, state)) => {
-            world.insert_resource(link);
-            world.insert_resource(state);
-            world.insert_resource(Inbox::default());
-        }
-        Err(error) => world.resource_mut::<WorkerState>().give_up(error.to_string()),
-    }
+    exchange_minds(world, || spawn_worker_or_rules(&config));
     let mut habitats = world.query_filtered::<Entity, With<Habitat>>();
     for habitat in habitats.iter(world).collect::<Vec<_>>() {
         despawn_habitat(world, habitat);

@@ -48,10 +48,37 @@ pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, W
         Err(error) => {
             let mut state = WorkerState::default();
             state.give_up(format!("{error} Agents go on with `rules`."));
-            let link = spawn_scripted_worker(ScriptedMind::Rules).map_err(AppError::Worker)?;
-            Ok((link, state))
+            Ok((spawn_rules()?, state))
         }
     }
+}
+
+#[cfg(feature = "desktop")]
+fn spawn_rules() -> Result<WorkerLink, AppError> {
+    spawn_scripted_worker(ScriptedMind::Rules).map_err(AppError::Worker)
+}
+
+/// Puts the minds that `spawn` gives in the place of those that the world has. The old ones go first: two models at once
+/// may not fit into memory. Where there are no new ones, `rules` stays in their place and the state says why.
+#[cfg(feature = "desktop")]
+pub(super) fn exchange_minds(
+    world: &mut bevy::prelude::World,
+    spawn: impl FnOnce() -> Result<(WorkerLink, WorkerState), AppError>,
+) {
+    let exchanged = spawn_rules().and_then(|rules| {
+        world.insert_resource(rules);
+        spawn()
+    });
+    let mut new = WorkerState::default();
+    match exchanged {
+        Ok((link, state)) => {
+            world.insert_resource(link);
+            new = state;
+        }
+        Err(error) => new.give_up(error.to_string()),
+    }
+    world.insert_resource(new);
+    world.insert_resource(crate::mind::Inbox::default());
 }
 
 /// What the language model needs to know of the settings, and the phrases of the actions.
@@ -66,5 +93,53 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         phrases: Action::ALL.map(|action| format!(" {}", action_phrase(action))).to_vec(),
         instruction: instruction(),
         founder_spread: 0.0,
+    }
+}
+
+#[cfg(test)]
+#[cfg(feature = "desktop")]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    };
+
+    use bevy::prelude::World;
+
+    use super::*;
+    use crate::{mind::LinkDown, protocol::Request};
+
+    /// A world whose worker notes when it has ended.
+    fn world() -> (World, Arc<AtomicBool>) {
+        let ended = Arc::new(AtomicBool::new(false));
+        let note = Arc::clone(&ended);
+        let link = WorkerLink::spawn(move |requests, _| {
+            while let Ok(Request::Think(_)) = requests.recv() {}
+            note.store(true, Ordering::SeqCst);
+        });
+        let mut world = World::new();
+        world.insert_resource(link.unwrap());
+        (world, ended)
+    }
+
+    #[test]
+    fn old_minds_have_gone_before_the_new_ones_are_loaded() {
+        let (mut world, ended) = world();
+        let mut gone = false;
+        exchange_minds(&mut world, || {
+            gone = ended.load(Ordering::SeqCst);
+            WorkerLink::spawn(|_, _| {}).map(|link| (link, WorkerState::default())).map_err(AppError::Worker)
+        });
+        assert!(gone, "two models at once may not fit");
+        assert!(world.resource::<WorkerLink>().reads_prompts() && world.resource::<WorkerState>().is_up());
+    }
+
+    #[test]
+    fn rules_stays_where_there_are_no_new_minds() {
+        let (mut world, _) = world();
+        exchange_minds(&mut world, || Err(AppError::Mind("There is no thread.".to_owned())));
+        let complaint = world.resource::<WorkerState>().complaint().cloned();
+        assert_eq!(complaint, Some(LinkDown("There is no thread.".to_owned())));
+        assert!(!world.resource::<WorkerLink>().reads_prompts(), "a scripted mind");
     }
 }
