@@ -270,6 +270,24 @@ fn the_bare_model_knows_the_language_and_not_how_to_forage() {
 }
 
 #[test]
+fn one_agent_heeds_what_the_settings_say_of_turns_and_minds() {
+    let folder = tempfile::tempdir().unwrap();
+    let turns = |arguments: &str| stdout(&run(folder.path(), &format!("agent --json {arguments}"))).lines().count();
+    assert_eq!(turns(""), 20, "where nothing is said");
+    fs::write(folder.path().join("evolora.toml"), "[run]\nturns = 3\n[mind]\nkind = \"rules\"\n").unwrap();
+    assert_eq!((turns(""), turns("--turns 2")), (3, 2));
+    let text = stdout(&run(folder.path(), "agent --json"));
+    assert!(text.contains("\"tokens\":0"), "rules reads none: {text}");
+    let asked = run(folder.path(), "agent --prompt Hello");
+    let complaint = String::from_utf8_lossy(&asked.stderr).into_owned();
+    assert_eq!(complaint, "evolora: --prompt asks a language model, and mind.kind is rules.\n");
+    let empty = evolora(folder.path(), "agent --mind llm").args(["--prompt", ""]).output().unwrap();
+    assert_eq!(empty.status.code(), Some(1));
+    let complaint = String::from_utf8_lossy(&empty.stderr).into_owned();
+    assert_eq!(complaint, "evolora: An empty prompt has no answer: write one character at least.\n");
+}
+
+#[test]
 fn one_agent_tells_its_prompt_its_reply_and_every_actions_probability() {
     let folder = tempfile::tempdir().unwrap();
     let text = stdout(&run(folder.path(), "agent --turns 3 --seed 5 --json"));
@@ -283,6 +301,9 @@ fn one_agent_tells_its_prompt_its_reply_and_every_actions_probability() {
         assert!((sum("prob", |p| p) - 1.0).abs() < 1e-5 && (sum("logprob", f64::exp) - 1.0).abs() < 1e-5);
         assert!(actions.iter().any(|action| action["action"] == turn["reply"]));
         assert!(turn["tokens"].as_u64().unwrap() > 15 && turn["reward"].is_f64() && turn["ms"].is_f64());
+        let keys = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>().join(" ");
+        assert_eq!(keys(turn), "actions ms prompt reply reward tokens");
+        assert_eq!(keys(&actions[0]), "action logprob prob");
     }
     assert!(text.starts_with("{\"prompt\":"));
     let question = stdout(

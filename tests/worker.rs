@@ -10,14 +10,16 @@ use std::{
 };
 
 use bevy::prelude::*;
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use evolora::{
     Simulation,
-    app::RunReport,
+    app::{RunReport, llm_plan},
+    brain::serve,
     config::RunConfig,
+    lab::solo::Solo,
     mind::{Asked, Inbox, WorkerLink, WorkerState, wait_for_thoughts, wait_until_ready},
     protocol::{Action, Reply, Request, Think, Thought, Thoughts},
-    sim::LastTurn,
+    sim::{Agent, LastTurn},
 };
 
 fn config() -> RunConfig {
@@ -50,6 +52,7 @@ fn say(question: &Think, text: &'static str) -> Thoughts {
         action: None,
         policy: [0.0; Action::COUNT],
         log_probabilities: [0.0; Action::COUNT],
+        log_probability: 0.0,
         tokens: 3,
         elapsed: Duration::from_millis(1),
     });
@@ -73,6 +76,77 @@ fn a_worker_that_keeps_stopping_stays_down() {
     assert!(report.rows[0].delivered > 0, "rules brings food home");
     let complaint = report.complaint.unwrap();
     assert_eq!(complaint, "The minds' worker thread has stopped for good; agents go on with `rules`.");
+}
+
+#[test]
+fn a_worker_that_is_given_up_is_told_with_what_it_died_of() {
+    let report = run(|requests, _| {
+        let _ = requests.recv();
+        std::panic::resume_unwind(Box::new("the model melted\nat line 7"));
+    });
+    let complaint = report.complaint.unwrap();
+    assert_eq!(
+        complaint,
+        "The minds' worker thread has stopped (the model melted) for good; agents go on with `rules`."
+    );
+    assert_eq!(report.rows[0].fallback_turns, 600);
+}
+
+/// What every agent did last.
+fn deeds(simulation: &mut Simulation) -> Vec<Option<Action>> {
+    let world = simulation.world_mut();
+    let mut deeds: Vec<_> = world
+        .query::<(&Agent, &LastTurn)>()
+        .iter(world)
+        .map(|(agent, last)| (agent.id, last.0.map(|deed| deed.action)))
+        .collect();
+    deeds.sort_unstable_by_key(|(agent, _)| *agent);
+    deeds.into_iter().map(|(_, action)| action).collect()
+}
+
+#[test]
+fn the_language_models_worker_is_revived_with_its_model() {
+    let mut whole = Simulation::new(config()).unwrap();
+    let plan = llm_plan(&config());
+    let lives = AtomicU32::new(0);
+    let link = WorkerLink::spawn(move |requests, replies| {
+        if lives.fetch_add(1, Ordering::Relaxed) > 0 {
+            return serve(&plan, &requests, &replies);
+        }
+        // Its first life: five answers, and in the midst of the sixth it dies.
+        let (give, inbox) = bounded(1);
+        std::thread::scope(|scope| {
+            scope.spawn(|| serve(&plan, &inbox, &replies));
+            requests.iter().take(5).for_each(|request| give.send(request).unwrap());
+            drop(give);
+        });
+        let _ = requests.recv();
+        std::panic::resume_unwind(Box::new("out of memory"));
+    });
+    let mut broken = Simulation::with_link(config(), link.unwrap(), false).unwrap();
+    for _ in 0..5 {
+        whole.step();
+        broken.step();
+        assert_eq!(deeds(&mut whole), deeds(&mut broken));
+    }
+    assert_eq!(broken.complaint(), None);
+    broken.step();
+    let complaint = broken.complaint().unwrap();
+    assert!(complaint.contains("has stopped (out of memory); it was started anew (1 of 3 times)"), "{complaint}");
+    let report = broken.run().unwrap();
+    // One turn is `rules`'; all others are the model's, which speaks in tokens.
+    assert_eq!((report.rows[0].turns, report.rows[0].fallback_turns), (30, 20));
+}
+
+#[test]
+fn one_agent_by_itself_does_not_pass_rules_off_as_its_mind() {
+    let link = WorkerLink::spawn(speak("wait", 2)).unwrap();
+    let mut solo = Solo::with_link(config(), link).unwrap();
+    for _ in 0..2 {
+        assert_eq!(solo.step().unwrap().unwrap().reply, "wait");
+    }
+    let error = solo.step().unwrap_err().to_string();
+    assert!(error.starts_with("The minds' worker thread has stopped"), "{error}");
 }
 
 #[test]

@@ -4,17 +4,14 @@ use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
 
 use clap::Args;
 
-use super::{
-    output::{complain, say},
-    settings::SettingsArgs,
-};
+use super::{output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
-    config::{DecisionMode, MindKind},
+    config::DecisionMode,
     lab::solo::{Solo, Turn, ask_once},
 };
 
-/// Turns that are played where nothing else is said.
+/// Turns that are played where no source of settings says how many.
 const TURNS: u32 = 20;
 /// Characters of the longest bar.
 const BAR: f32 = 30.0;
@@ -27,7 +24,8 @@ pub(super) struct AgentArgs {
     /// Ask this one question, in place of playing.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Give the agent this adapter: a PEFT folder. Without it the bare base model answers.
+    /// Give the agent this adapter, a PEFT folder, in place of the one that LORA_ADAPTER names. With neither the bare base
+    /// model answers.
     #[arg(long, value_name = "FOLDER")]
     adapter: Option<PathBuf>,
     /// Let it say what it likes; the reply is then parsed.
@@ -40,8 +38,7 @@ pub(super) struct AgentArgs {
 
 pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {
     let loaded = args.settings.load()?;
-    let mut config = loaded.config;
-    config.mind.kind = if args.settings.names_mind() { config.mind.kind } else { MindKind::Llm };
+    let mut config = loaded.config.clone();
     if args.free {
         config.mind.mode = DecisionMode::Free;
     }
@@ -52,19 +49,16 @@ pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {
         show(&ask_once(&config, prompt)?, None, args.json);
         return Ok(ExitCode::SUCCESS);
     }
-    if !args.settings.names_turns() {
+    if loaded.origin("run.turns") == "default" {
         config.run.turns = TURNS;
     }
     let turns = config.run.turns;
     let mut solo = Solo::new(config)?;
     let mut sum = 0.0;
     for number in 1..=turns {
-        let Some(turn) = solo.step() else { break };
+        let Some(turn) = solo.step()? else { break };
         sum += turn.reward.unwrap_or_default();
         show(&turn, Some(number), args.json);
-    }
-    if let Some(complaint) = solo.complaint() {
-        complain(&complaint);
     }
     if !args.json {
         say(&format!("\nsum of rewards: {sum:.2}"));
@@ -92,7 +86,8 @@ fn show(turn: &Turn, number: Option<u32>, json: bool) {
     }
     let outcome = turn.outcome.as_ref().map(|outcome| format!(" → {outcome}")).unwrap_or_default();
     let reward = turn.reward.map(|reward| format!(", reward {reward:+.2}")).unwrap_or_default();
-    say(&format!("  \"{}\"{outcome}{reward}, {} tokens, {:.2} ms", turn.reply, turn.tokens, turn.ms));
+    let (reply, log) = (&turn.reply, turn.log_probability);
+    say(&format!("  \"{reply}\" (log P {log:.2}){outcome}{reward}, {} tokens, {:.2} ms", turn.tokens, turn.ms));
 }
 
 /// Bold, where a person reads it.

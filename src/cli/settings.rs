@@ -59,16 +59,6 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
-    /// Whether a flag says who decides.
-    pub(super) const fn names_mind(&self) -> bool {
-        self.mind.is_some()
-    }
-
-    /// Whether a flag says how many turns are played.
-    pub(super) const fn names_turns(&self) -> bool {
-        self.turns.is_some()
-    }
-
     /// Reads every source of settings, these flags last.
     pub(super) fn load(&self) -> Result<LoadedConfig, ConfigError> {
         let named = [

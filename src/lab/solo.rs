@@ -9,7 +9,7 @@ use crate::{
     brain::Llm,
     config::{MindKind, RunConfig},
     language::action_phrase,
-    mind::{Asked, LastThought},
+    mind::{Asked, Fallback, LastThought, WorkerLink},
     protocol::{Action, AgentId, Cell, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought},
     sim::{Finished, LastTurn},
 };
@@ -41,7 +41,11 @@ pub struct Turn {
     pub reward: Option<f64>,
     /// Milliseconds that the decision took.
     pub ms: f64,
-    /// What came of it; null where nothing was done.
+    /// Log-probability of the reply as a whole, for those who read: JSON has every action's.
+    #[serde(skip)]
+    pub log_probability: f32,
+    /// What came of it, for those who read: JSON does without. Nothing where nothing was done.
+    #[serde(skip)]
     pub outcome: Option<String>,
 }
 
@@ -64,6 +68,7 @@ impl Turn {
             tokens: thought.tokens,
             reward: None,
             ms: thought.elapsed.as_secs_f64() * 1e3,
+            log_probability: thought.log_probability,
             outcome: None,
         }
     }
@@ -79,17 +84,41 @@ impl Solo {
     ///
     /// # Errors
     /// The settings or the mind cannot be used.
-    pub fn new(mut config: RunConfig) -> Result<Self, AppError> {
-        (config.habitat.agents, config.run.habitats, config.run.generations) = (1, 1, 1);
-        Ok(Self { simulation: Simulation::new(config)? })
+    pub fn new(config: RunConfig) -> Result<Self, AppError> {
+        Ok(Self { simulation: Simulation::new(alone(config))? })
+    }
+
+    /// The same, with whatever is at the other end of `link` as its mind.
+    ///
+    /// # Errors
+    /// The settings cannot be used.
+    pub fn with_link(config: RunConfig, link: WorkerLink) -> Result<Self, AppError> {
+        Ok(Self { simulation: Simulation::with_link(alone(config), link, false)? })
     }
 
     /// Plays a turn; `None` once the agent is dead or its turns are over.
-    pub fn step(&mut self) -> Option<Turn> {
+    ///
+    /// # Errors
+    /// The mind did not answer: what `rules` did in its place is not what it said.
+    pub fn step(&mut self) -> Result<Option<Turn>, AppError> {
         if self.simulation.is_finished() {
-            return None;
+            return Ok(None);
         }
         self.simulation.step();
+        if self.stood_in() {
+            let reason = self.simulation.complaint();
+            return Err(AppError::Mind(reason.unwrap_or_else(|| "The mind did not answer.".to_owned())));
+        }
+        Ok(self.last_turn())
+    }
+
+    /// Whether `rules` had to decide in the mind's place.
+    fn stood_in(&mut self) -> bool {
+        let world = self.simulation.world_mut();
+        world.query::<&Fallback>().iter(world).any(|fallback| fallback.turns > 0)
+    }
+
+    fn last_turn(&mut self) -> Option<Turn> {
         let world = self.simulation.world_mut();
         let prompt = world.resource::<Asked>().thinkers.first().map(|thinker| thinker.prompt.clone())?;
         let mut agents = world.query::<(&LastThought, &LastTurn)>();
@@ -100,15 +129,16 @@ impl Solo {
         Some(turn)
     }
 
-    /// Why the mind stopped answering, if it did.
-    pub fn complaint(&self) -> Option<String> {
-        self.simulation.complaint()
-    }
-
     /// Whether the habitat's time is over.
     pub fn is_over(&mut self) -> bool {
         self.simulation.world_mut().query::<&Finished>().iter(self.simulation.world_mut()).next().is_some()
     }
+}
+
+/// The settings of one agent that lives once.
+fn alone(mut config: RunConfig) -> RunConfig {
+    (config.habitat.agents, config.run.habitats, config.run.generations) = (1, 1, 1);
+    config
 }
 
 /// Asks the language model one question, whatever its words.
