@@ -1,10 +1,13 @@
 //! The making of a model from nothing: the same seed gives the same file, and what is made can be used.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::path::Path;
+use std::{
+    path::Path,
+    process::{Command, Output},
+};
 
 use evolora::{
-    brain::load_model,
+    brain::{load_model, pretrain::Recipe},
     config::ModelSettings,
     lab::pretrain::{PretrainPlan, pretrain},
 };
@@ -55,4 +58,48 @@ fn a_plan_that_cannot_be_is_refused_and_leaves_nothing() {
     let error = pretrain(&wild, &file, |_| {}).unwrap_err().to_string();
     assert!(error.contains("lower the learning rate"), "{error}");
     assert!(!Path::new(&file).exists());
+    for (odd, what) in [
+        (PretrainPlan { recipe: Recipe { batch: 0, ..plan(1).recipe }, ..plan(1) }, "a document at least"),
+        (PretrainPlan { recipe: Recipe { learning_rate: f64::NAN, ..plan(1).recipe }, ..plan(1) }, "and is NaN"),
+        (PretrainPlan { layers: 0, ..plan(1) }, "a layer at least"),
+    ] {
+        let error = pretrain(&odd, &file, |_| panic!("nothing is trained")).unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_found_out_before_the_training() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("file"), "").unwrap();
+    for place in ["", "file/a.gguf"] {
+        let error =
+            pretrain(&plan(1), &folder.path().join(place), |_| panic!("it is trained")).unwrap_err().to_string();
+        assert!(error.contains("cannot be written ("), "{error}");
+    }
+    let program = run(folder.path(), "--out a.gguf --curve file/curve.csv --steps 2", 1);
+    let complaint = String::from_utf8_lossy(&program.stderr).into_owned();
+    assert!(complaint.starts_with("evolora: file/curve.csv cannot be written ("), "{complaint}");
+    assert!(!folder.path().join("a.gguf").exists());
+}
+
+/// `evolora pretrain` in a process of its own, with so many threads.
+fn run(folder: &Path, arguments: &str, threads: u32) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evolora"));
+    command.current_dir(folder).arg("pretrain").args(arguments.split_whitespace());
+    command.env("RAYON_NUM_THREADS", threads.to_string()).output().unwrap()
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |threads: u32| {
+        let file = format!("{threads}.gguf");
+        let made = run(folder.path(), &format!("--out {file} --hidden 64 --layers 1 --steps 4 --batch 48"), threads);
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read(folder.path().join(file)).unwrap()
+    };
+    let one = make(1);
+    assert!(one.len() > 100_000);
+    assert!(one == make(2) && one == make(3), "the bytes differ");
 }

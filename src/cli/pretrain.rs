@@ -9,6 +9,7 @@ use super::output::say;
 use crate::{
     app::AppError,
     lab::pretrain::{LossPoint, PretrainPlan, Pretrained, pretrain},
+    record::{check_place, write_csv},
 };
 
 /// Flags of `evolora pretrain`.
@@ -63,6 +64,9 @@ impl PretrainArgs {
 
 pub(super) fn run(args: &PretrainArgs) -> Result<ExitCode, AppError> {
     let plan = args.plan();
+    if let Some(file) = &args.curve {
+        check_place(file)?;
+    }
     let bar = ProgressBar::new(plan.recipe.steps as u64);
     let style = ProgressStyle::with_template("{wide_bar} step {pos}/{len} · loss {msg} · {eta} left");
     let bar = style.map_or(bar.clone(), |style| bar.clone().with_style(style));
@@ -79,7 +83,7 @@ pub(super) fn run(args: &PretrainArgs) -> Result<ExitCode, AppError> {
     })?;
     bar.finish_and_clear();
     if let Some(file) = &args.curve {
-        crate::record::write_csv(file, &made.curve)?;
+        write_csv(file, &made.curve)?;
     }
     if args.json {
         say(&format!("{:#}", serde_json::json!(made)));

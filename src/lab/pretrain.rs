@@ -17,7 +17,7 @@ use crate::{
     },
     language::corpus::{Probe, ProbeKind, document, probe},
     protocol::{HabitatId, Moment, StreamName, Streams},
-    record::replace_file,
+    record::{check_place, replace_file},
 };
 
 /// Longest sequence that the model is made for.
@@ -55,6 +55,25 @@ impl Default for PretrainPlan {
             recipe: Recipe::default(),
             probes: 2000,
         }
+    }
+}
+
+impl PretrainPlan {
+    /// Refuses what cannot be made.
+    fn check(&self) -> Result<(), BrainError> {
+        let rate = self.recipe.learning_rate;
+        let what = if self.hidden == 0 || !self.hidden.is_multiple_of(HEAD) {
+            format!("The hidden size must be a multiple of {HEAD}, and is {}", self.hidden)
+        } else if self.layers == 0 {
+            "The model must have a layer at least".to_owned()
+        } else if self.recipe.batch == 0 {
+            "A step must have a document at least: its batch is 0".to_owned()
+        } else if !(rate.is_finite() && rate > 0.0) {
+            format!("The learning rate must be a number above 0, and is {rate}")
+        } else {
+            return Ok(());
+        };
+        Err(BrainError::Setting(what))
     }
 }
 
@@ -104,15 +123,10 @@ pub struct Pretrained {
 /// Makes a model as planned and writes it to `file`; `watch` sees every step.
 ///
 /// # Errors
-/// The plan is impossible, or the file cannot be written.
+/// The plan is impossible, or the file cannot be written; both are found out before the training.
 pub fn pretrain(plan: &PretrainPlan, file: &Path, mut watch: impl FnMut(LossPoint)) -> Result<Pretrained, AppError> {
-    if plan.hidden == 0 || !plan.hidden.is_multiple_of(HEAD) {
-        return Err(BrainError::Setting(format!(
-            "The hidden size must be a multiple of {HEAD}, and is {}",
-            plan.hidden
-        ))
-        .into());
-    }
+    plan.check()?;
+    check_place(file)?;
     let streams = Streams { seed: plan.seed, habitat: HabitatId(0), unseen: false };
     let mut lines = streams.key(StreamName::Corpus).at(Moment::new(0, 0));
     let sample: Vec<_> = (0..plan.tokenizer_documents).map(|_| document(&mut lines)).collect();

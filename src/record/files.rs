@@ -45,11 +45,7 @@ impl RunFiles {
             return Err(RecordError::Occupied(folder));
         }
         let files = Self { folder };
-        fs::create_dir_all(&files.folder)
-            .map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
-        // Found out now, not after an hour.
-        NamedTempFile::new_in(&files.folder)
-            .map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        check_folder(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
         Ok(files)
     }
 
@@ -84,13 +80,33 @@ impl RunFiles {
     }
 }
 
+/// Makes a folder, with those above it, and holds that files can be written into it: found out now, not after an hour.
+fn check_folder(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    NamedTempFile::new_in(folder).map(drop)
+}
+
+/// Refuses a place that [`replace_file`] could not write to, before the work is done whose result is to go there. Makes
+/// its folder.
+///
+/// # Errors
+/// The folder cannot be made or written to, or there is a folder where the file shall be.
+pub fn check_place(path: &Path) -> Result<(), RecordError> {
+    let checked = if path.is_dir() { Err(io::ErrorKind::IsADirectory.into()) } else { check_folder(folder_of(path)) };
+    checked.map_err(|source| RecordError::Write { path: path.to_owned(), source })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a file whole or not at all: beside its place → flush to the disk → rename → flush the folder, which is made if
 /// it is not there.
 ///
 /// # Errors
 /// It cannot be written; the old one, if any, is still there.
 pub fn replace_file(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let put = || {
         fs::create_dir_all(folder)?;
         let mut file = NamedTempFile::new_in(folder)?;

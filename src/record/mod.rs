@@ -5,5 +5,5 @@
 mod files;
 mod history;
 
-pub use files::{RecordError, RunFiles, replace_file, write_csv};
+pub use files::{RecordError, RunFiles, check_place, replace_file, write_csv};
 pub use history::{GenerationRow, History, RecordPlugin};
