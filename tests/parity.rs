@@ -3,12 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
-use candle_core::{Device, Tensor, quantized::gguf_file::Content};
-use candle_transformers::models::quantized_llama::ModelWeights;
+use candle_core::{DType, Device, Tensor, quantized::gguf_file::Content};
+use candle_nn::VarBuilder;
+use candle_transformers::models::{
+    llama::{Cache as TheirCache, Llama as TheirLlama, LlamaConfig},
+    quantized_llama::ModelWeights,
+};
 use evolora::{
     brain::{
         LoadedModel, load_model,
@@ -36,6 +40,8 @@ struct Model {
     full_prompts: Vec<usize>,
     base: Option<String>,
     greedy: Option<Vec<u32>>,
+    #[serde(default)]
+    tensor_types: BTreeMap<String, usize>,
 }
 
 fn folder() -> PathBuf {
@@ -93,12 +99,14 @@ fn logits_equal_the_recorded_ones_for_every_family_and_format() {
         }
         seen.push(name.as_str());
     }
-    for family in ["llama-hf", "llama-sharded", "llama-f16", "llama-q8_0", "llama-q4_0", "llama-q5_0", "llama-q4_k"] {
+    for family in ["llama-hf", "llama-sharded", "gpt-neo-hf", "gpt-neo-bin", "llama-mlx-4bit", "llama-mlx-8bit"] {
         assert!(seen.contains(&family), "{family}");
     }
-    for family in ["gpt-neo-hf", "gpt-neo-bin", "llama-mlx-4bit", "llama-mlx-8bit", "llama-q6_k"] {
-        assert!(seen.contains(&family), "{family}");
-    }
+    // Every type of matrix that a GGUF may have stands in one of the files.
+    let types = |model: &Model| model.tensor_types.clone().into_keys();
+    let known: BTreeSet<_> = reference.expected.models.values().flat_map(types).collect();
+    let all = "BF16 F16 F32 Q2_K Q3_K Q4_0 Q4_1 Q4_K Q5_0 Q5_1 Q5_K Q6_K Q8_0";
+    assert_eq!(known.into_iter().collect::<Vec<_>>().join(" "), all);
 }
 
 #[test]
@@ -128,7 +136,7 @@ fn adapters_equal_pefts_alone_and_in_a_batch_where_every_row_has_another() {
             (name.clone(), load_peft(&folder().join(&model.path), &loaded.model).unwrap())
         };
         let adapters: Vec<_> = models.map(read).collect();
-        assert!(adapters.len() >= 2);
+        assert!(adapters.len() >= 3);
         for (name, (layout, adapter)) in &adapters {
             for (at, prompt) in prompts.iter().enumerate() {
                 let ours = logits(&loaded, prompt, Some((layout, adapter)));
@@ -171,21 +179,59 @@ fn a_peft_adapter_fits_the_gguf_of_its_base_by_reordering() {
     assert!(reference.difference(model, 1, &wrong) > 0.05, "the test can tell");
 }
 
+/// How far our logits of a prompt's last token are from another reader's.
+fn difference_at_the_end(loaded: &LoadedModel, prompt: &[u32], theirs: &Tensor) -> f32 {
+    largest_difference(&logits(loaded, prompt, None).narrow(0, prompt.len() - 1, 1).unwrap(), theirs)
+}
+
+fn one_sequence(prompt: &[u32]) -> Tensor {
+    Tensor::new(prompt, &Device::Cpu).unwrap().unsqueeze(0).unwrap()
+}
+
 #[test]
-fn candle_transformers_reads_the_same_logits() {
+fn candle_transformers_reads_the_same_logits_of_gguf() {
     let reference = Reference::read();
-    for name in ["llama-f16.gguf", "llama-q8_0.gguf"] {
+    // Its product with q8_0 rounds the activations to 8 bits; f32 and f16 it multiplies as f32.
+    for (name, most) in [("llama-f32.gguf", TOLERANCE), ("llama-f16.gguf", TOLERANCE), ("llama-q8_0.gguf", 0.3)] {
         let loaded = load(name);
-        let mut file = std::fs::File::open(folder().join(name)).unwrap();
-        let content = Content::read(&mut file).unwrap();
-        let mut theirs = ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
-        let prompt = &reference.expected.prompts[2];
-        let input = Tensor::new(prompt.as_slice(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
-        let last = theirs.forward(&input, 0).unwrap();
-        let ours = logits(&loaded, prompt, None).narrow(0, prompt.len() - 1, 1).unwrap();
-        // Its own kernels round the activations to 8 or 16 bits.
-        let far = largest_difference(&ours, &last);
-        assert!(far < 0.3, "{name}: {far}");
+        for (at, prompt) in reference.expected.prompts.iter().enumerate() {
+            let mut file = std::fs::File::open(folder().join(name)).unwrap();
+            let content = Content::read(&mut file).unwrap();
+            let mut theirs = ModelWeights::from_gguf(content, &mut file, &Device::Cpu).unwrap();
+            let last = theirs.forward(&one_sequence(prompt), 0).unwrap();
+            let far = difference_at_the_end(&loaded, prompt, &last);
+            assert!(far < most, "{name}, prompt {at}: {far}");
+        }
+    }
+}
+
+#[test]
+fn candle_transformers_reads_the_same_logits_of_safetensors() {
+    let reference = Reference::read();
+    for name in ["llama-hf", "llama-sharded"] {
+        let loaded = load(name);
+        let json = std::fs::read(folder().join(name).join("config.json")).unwrap();
+        let mut values: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        // Its config knows the older place only.
+        if let Some(theta) = values["rope_parameters"]["rope_theta"].as_f64() {
+            values["rope_theta"] = theta.into();
+        }
+        let config = serde_json::from_value::<LlamaConfig>(values).unwrap().into_config(false);
+        let mut tensors = std::collections::HashMap::new();
+        for entry in std::fs::read_dir(folder().join(name)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "safetensors") {
+                tensors.extend(candle_core::safetensors::load(path, &Device::Cpu).unwrap());
+            }
+        }
+        let weights = VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu);
+        let theirs = TheirLlama::load(weights, &config).unwrap();
+        for (at, prompt) in reference.expected.prompts.iter().enumerate() {
+            let mut cache = TheirCache::new(false, DType::F32, &config, &Device::Cpu).unwrap();
+            let last = theirs.forward(&one_sequence(prompt), 0, &mut cache).unwrap();
+            let far = difference_at_the_end(&loaded, prompt, &last);
+            assert!(far < TOLERANCE, "{name}, prompt {at}: {far}");
+        }
     }
 }
 

@@ -44,7 +44,7 @@ PROMPT_LENGTHS = [3, 9, 17, 24]
 FULL_PROMPT = 1
 LONG_PROMPT = 3
 LONG_IN_FULL = ["llama-hf", "llama-sharded", "gpt-neo-hf", "peft/llama-0", "peft/llama-top", "peft/gpt-neo-0"]
-SIZE_LIMIT = 4_000_000
+SIZE_LIMIT = 5_100_000
 GREEDY_PROMPT, GREEDY_TOKENS = 1, 12
 GREEDY_MARGIN = 0.02  # the least gap between the best and second-best logit at any greedy step
 LORA_RANK, LORA_ALPHA = 4, 8
@@ -60,6 +60,7 @@ FOLDERS = [
     "tokenizer-smollm", "tokenizer-gpt2", "llama-hf", "llama-sharded", "llama-mlx-4bit", "llama-mlx-8bit",
     "gpt-neo-hf", "gpt-neo-bin", "peft",
 ]  # fmt: skip
+FILES = ["expected.json", "expected.safetensors", "tokenizer_cases.json"]
 
 
 def versions():
@@ -249,7 +250,12 @@ def write_tokenizer_cases(made):
 # Models
 
 WIDE_TYPES = {"q4_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q4_K_M, "q6_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q6_K}
-GGUF_FILES = ["f32", "f16", "q8_0", "q4_0", "q5_0", "gpt2-pre", *WIDE_TYPES]
+WIDE_TYPES |= {"q2_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q2_K, "q3_k": llama_cpp.LLAMA_FTYPE_MOSTLY_Q3_K_M}
+GGUF_FILES = ["f32", "f16", "q8_0", "q4_0", "q5_0", "gpt2-pre", *WIDE_TYPES, "bf16", "q4_1", "q5_1"]
+# Their logits are kept and their greedy tokens are not: no prompt keeps every file clear of near ties.
+LOGITS_ONLY = ["llama-q2_k", "llama-q3_k", "llama-bf16", "llama-q4_1", "llama-q5_1"]
+# Every type that the README names must be in some file.
+GGUF_TYPES = "F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K".split()
 
 
 def randomise(model, seed, matrix, embedding):
@@ -362,7 +368,7 @@ def write_gguf(path, model, tokenizer, pre, kind, embedding_kind=None):
     """A `llama` GGUF of the model's weights, matrices in the given ggml type, norms in f32."""
     config = model.config
     types = gguf.GGMLQuantizationType
-    file_types = {types.F32: 0, types.F16: 1, types.Q4_0: 2, types.Q8_0: 7, types.Q5_0: 8}
+    file_types = {types.F32: 0, types.F16: 1, types.Q4_0: 2, types.Q4_1: 3, types.Q8_0: 7, types.Q5_0: 8, types.Q5_1: 9, types.BF16: 32}
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_type("model")
     writer.add_name(path.stem)
@@ -425,6 +431,9 @@ def make_ggufs(small, made):
         ("q8_0", types.Q8_0, None),
         ("q4_0", types.Q4_0, types.Q8_0),  # llama.cpp gives a tied embedding 8 bits in its q4_0
         ("q5_0", types.Q5_0, None),
+        ("bf16", types.BF16, types.Q8_0),
+        ("q4_1", types.Q4_1, None),
+        ("q5_1", types.Q5_1, None),
     ]:
         write_gguf(HERE / f"llama-{name}.gguf", small, made["smollm"], "smollm", kind, embedding)
     write_gguf(HERE / "llama-gpt2-pre.gguf", small, made["gpt2"], "gpt-2", types.Q4_0)
@@ -562,20 +571,24 @@ def read_mlx(folder):
 # Adapters
 
 LLAMA_TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
-ADAPTERS = {  # name: (base, targets, layers, how large the change is)
+ADAPTERS = {  # name: (base, targets, layers, how large the change is, further options of peft)
     "llama-0": ("llama-hf", LLAMA_TARGETS, None, 0.05),
     "llama-1": ("llama-hf", LLAMA_TARGETS, None, 0.05),
     "llama-2": ("llama-hf", LLAMA_TARGETS, None, 0.05),
     "llama-top": ("llama-hf", ["q_proj", "v_proj"], [1], 0.2),
     "gpt-neo-0": ("gpt-neo-hf", ["q_proj", "k_proj", "v_proj", "out_proj"], None, 0.06),
     "gpt-neo-1": ("gpt-neo-hf", ["q_proj", "k_proj", "v_proj", "out_proj"], None, 0.06),
+    "gpt-neo-mlp": ("gpt-neo-hf", ["c_fc", "c_proj"], None, 0.06),
+    "llama-rslora": ("llama-hf", ["q_proj", "down_proj"], None, 0.05, {"use_rslora": True}),
 }
 
 
 def make_adapter(name, seed):
     """One PEFT folder with random A and B, as peft's save_pretrained writes it."""
-    base, targets, layers, size = ADAPTERS[name]
+    base, targets, layers, size, *more = ADAPTERS[name]
     options = {} if layers is None else {"layers_to_transform": layers, "layers_pattern": "layers"}
+    for further in more:
+        options |= further
     config = peft.LoraConfig(
         r=LORA_RANK, lora_alpha=LORA_ALPHA, lora_dropout=0.0, bias="none", target_modules=targets, task_type="CAUSAL_LM", **options
     )
@@ -664,8 +677,8 @@ def main():
     print(json.dumps(versions()))
     for name in FOLDERS:
         shutil.rmtree(HERE / name, ignore_errors=True)
-    for path in [*HERE.glob("*.gguf"), *HERE.glob("*.safetensors"), *HERE.glob("*.json")]:
-        path.unlink()
+    for path in [*HERE.glob("*.gguf"), *(HERE / name for name in FILES)]:
+        path.unlink(missing_ok=True)
 
     made = make_tokenizers()
     small = make_llama_folders(made)
@@ -686,7 +699,10 @@ def main():
     for bits in (4, 8):
         models[f"llama-mlx-{bits}bit"] = read_mlx(HERE / f"llama-mlx-{bits}bit")
     same = {"llama-f32": "llama-hf", "gpt-neo-bin": "gpt-neo-hf"}
-    prompts, continued = choose_prompts({name: model for name, model in models.items() if name not in same})
+    seen = {kind for note in notes.values() for kind in note["tensor_types"]}
+    assert seen == set(GGUF_TYPES), seen
+    apart = [*same, *LOGITS_ONLY]
+    prompts, continued = choose_prompts({name: model for name, model in models.items() if name not in apart})
 
     stored, report = {}, {}
 
@@ -701,8 +717,9 @@ def main():
         all_logits = [logits_of(model, ids) for ids in prompts]
         is_gguf = name.removeprefix("llama-") in GGUF_FILES
         report[name] = {"path": name + (".gguf" if is_gguf else ""), "logits": same.get(name, name), **notes.get(name, {})}
-        tokens, margin = continued[same.get(name, name)]
-        report[name] |= {"greedy": tokens, "greedy_least_margin": round(margin, 4)}
+        tokens, margin = continued.get(same.get(name, name), (None, 0))
+        if tokens:
+            report[name] |= {"greedy": tokens, "greedy_least_margin": round(margin, 4)}
         if name in same:
             theirs = [logits_of(models[same[name]], ids) for ids in prompts]
             assert all(np.array_equal(a, b) for a, b in zip(all_logits, theirs, strict=True)), name
