@@ -178,7 +178,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x.gguf");
         let text = "At (5,3) 12345";
-        let mut as_read = |bytes: &[u8]| {
+        let as_read = |bytes: &[u8]| {
             std::fs::write(&path, bytes).unwrap();
             let tokenizer = Tokenizer::from_gguf(&GgufFile::open(&path).unwrap()).unwrap();
             pieces(tokenizer.inner.get_pre_tokenizer().unwrap(), text)
