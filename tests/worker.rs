@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::Duration,
@@ -14,10 +14,10 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use evolora::{
     Simulation,
     app::{RunReport, llm_plan},
-    brain::serve,
+    brain::{Shelf, serve},
     config::RunConfig,
     lab::solo::Solo,
-    mind::{Asked, Inbox, WorkerLink, WorkerState, wait_for_thoughts, wait_until_ready},
+    mind::{Asked, Inbox, Memories, WorkerLink, WorkerState, wait_for_thoughts, wait_until_ready},
     protocol::{Action, Reply, Request, Think, Thought, Thoughts},
     sim::{Agent, LastTurn},
 };
@@ -104,26 +104,88 @@ fn deeds(simulation: &mut Simulation) -> Vec<Option<Action>> {
     deeds.into_iter().map(|(_, action)| action).collect()
 }
 
+/// The language model's worker, which dies once: at the first request that is `fatal`. Also a list of the requests that its
+/// later lives are given.
+fn mortal(
+    config: &RunConfig,
+    fatal: impl Fn(&Request) -> bool + Send + Sync + 'static,
+) -> (WorkerLink, Arc<Mutex<Vec<&'static str>>>) {
+    let (plan, shelf, lives) = (llm_plan(config), Shelf::default(), AtomicU32::new(0));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let link = WorkerLink::spawn(move |requests, replies| {
+        let is_first = lives.fetch_add(1, Ordering::Relaxed) == 0;
+        let (give, inbox) = bounded(1);
+        let dies = std::thread::scope(|scope| {
+            scope.spawn(|| serve(&plan, &shelf, &inbox, &replies));
+            for request in &requests {
+                if is_first && fatal(&request) {
+                    drop(give);
+                    return true;
+                }
+                if !is_first {
+                    hears.lock().unwrap().push(match request {
+                        Request::Think(_) => "think",
+                        Request::Train(_) => "train",
+                        Request::Breed(_) => "breed",
+                        Request::Survey(_) => "survey",
+                        Request::Shutdown => "shutdown",
+                    });
+                }
+                give.send(request).unwrap();
+            }
+            drop(give);
+            false
+        });
+        if dies {
+            std::panic::resume_unwind(Box::new("out of memory"));
+        }
+    });
+    (link.unwrap(), heard)
+}
+
+/// How often each living creature has learned.
+fn versions(simulation: &mut Simulation) -> Vec<u64> {
+    let world = simulation.world_mut();
+    let memories = world.query::<&Memories>().iter(world).next().unwrap().clone();
+    memories.0.values().map(|memory| memory.version).collect()
+}
+
+#[test]
+fn what_was_learned_outlives_the_worker() {
+    let mut config = config();
+    config.run.turns = 45;
+    config.energy.per_turn = 0.0;
+    let thought = AtomicU32::new(0);
+    // Lessons come after the turns 20, 30 and 40; it dies in between.
+    let is_fatal =
+        move |request: &Request| matches!(request, Request::Think(_)) && thought.fetch_add(1, Ordering::Relaxed) == 33;
+    let (link, _) = mortal(&config, is_fatal);
+    let mut simulation = Simulation::with_link(config, link.with_learning(), false).unwrap();
+    (0..44).for_each(|_| simulation.step());
+    assert!(simulation.complaint().unwrap().contains("it was started anew"));
+    let most = versions(&mut simulation).into_iter().max();
+    assert_eq!(most, Some(3), "the third lesson goes on from the second");
+}
+
+#[test]
+fn a_generation_at_which_the_worker_dies_is_bred_by_the_next_one() {
+    let mut config = config();
+    (config.run.generations, config.run.turns) = (2, 25);
+    let (link, heard) = mortal(&config, |request| matches!(request, Request::Breed(_)));
+    let report = Simulation::with_link(config, link.with_learning(), false).unwrap().run().unwrap();
+    assert_eq!(heard.lock().unwrap()[..2], ["breed", "survey"], "before anybody of the new generation is asked");
+    // It was found dead by the first turn of the second generation.
+    assert_eq!((report.rows[0].fallback_turns, report.rows[1].fallback_turns), (0, 20));
+}
+
 #[test]
 fn the_language_models_worker_is_revived_with_its_model() {
     let mut whole = Simulation::new(config()).unwrap();
-    let plan = llm_plan(&config());
-    let lives = AtomicU32::new(0);
-    let link = WorkerLink::spawn(move |requests, replies| {
-        if lives.fetch_add(1, Ordering::Relaxed) > 0 {
-            return serve(&plan, &requests, &replies);
-        }
-        // Its first life: five answers, and in the midst of the sixth it dies.
-        let (give, inbox) = bounded(1);
-        std::thread::scope(|scope| {
-            scope.spawn(|| serve(&plan, &inbox, &replies));
-            requests.iter().take(5).for_each(|request| give.send(request).unwrap());
-            drop(give);
-        });
-        let _ = requests.recv();
-        std::panic::resume_unwind(Box::new("out of memory"));
-    });
-    let mut broken = Simulation::with_link(config(), link.unwrap(), false).unwrap();
+    // Five answers, and in the midst of the sixth it dies.
+    let answered = AtomicU32::new(0);
+    let (link, _) = mortal(&config(), move |_| answered.fetch_add(1, Ordering::Relaxed) == 5);
+    let mut broken = Simulation::with_link(config(), link, false).unwrap();
     for _ in 0..5 {
         whole.step();
         broken.step();
@@ -215,8 +277,8 @@ fn a_mind_that_cannot_be_loaded_says_why() {
     let unusable = |replies: &Sender<Reply>| {
         let _ = replies.send(Reply::Unusable { reason: "There is no model.".to_owned() });
     };
-    let link = WorkerLink::spawn(move |_, replies| unusable(&replies)).unwrap();
-    assert_eq!(wait_until_ready(&link, Duration::from_secs(5)).unwrap_err(), "There is no model.");
+    let mut link = WorkerLink::spawn(move |_, replies| unusable(&replies)).unwrap();
+    assert_eq!(wait_until_ready(&mut link, Duration::from_secs(5)).unwrap_err(), "There is no model.");
     // The same when it is started anew in the midst of a run.
     let report = run(move |_, replies| unusable(&replies));
     assert_eq!(report.complaint.unwrap(), "There is no model. Agents go on with `rules`.");

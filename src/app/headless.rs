@@ -17,7 +17,7 @@ use crate::{
     config::RunConfig,
     mind::{
         Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
-        wait_for_thoughts,
+        wait_for_errands, wait_for_thoughts,
     },
     protocol::{HabitatId, MindFacts, Streams},
     record::{GenerationRow, History, RecordPlugin},
@@ -211,6 +211,11 @@ impl Simulation {
                 ended = Ended::Interrupted;
                 break;
             }
+        }
+        if !self.stop.load(Ordering::Relaxed) {
+            let world = self.app.world_mut();
+            let patience = self.patience.unwrap_or_else(|| patience(world));
+            wait_for_errands(world, patience);
         }
         let mut rows = self.rows();
         rows.extend(self.unfinished_rows());

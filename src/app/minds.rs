@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::error::AppError;
 use crate::{
-    brain::{self, LlmPlan},
-    config::{MindKind, RunConfig},
+    brain::{self, LlmPlan, Shelf},
+    config::{Inheritance, MindKind, RunConfig},
     language::{action_phrase, instruction},
-    mind::{ScriptedMind, WorkerLink, WorkerState, spawn_scripted_worker, wait_until_ready},
+    mind::{ScriptedMind, WorkerLink, WorkerState, is_learning, spawn_scripted_worker, wait_until_ready},
     protocol::Action,
 };
 
@@ -25,10 +25,10 @@ pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState), App
         MindKind::Random => ScriptedMind::Random,
         MindKind::Rules => ScriptedMind::Rules,
         MindKind::Llm => {
-            let plan = llm_plan(config);
-            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &requests, &replies));
-            let link = link.map_err(AppError::Worker)?;
-            state.facts = Some(wait_until_ready(&link, LOADING).map_err(AppError::Mind)?);
+            let (plan, shelf) = (llm_plan(config), Shelf::default());
+            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &shelf, &requests, &replies));
+            let mut link = link.map_err(AppError::Worker)?.with_learning();
+            state.facts = Some(wait_until_ready(&mut link, LOADING).map_err(AppError::Mind)?);
             return Ok((link, state));
         }
     };
@@ -92,7 +92,9 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         threads: config.run.threads,
         phrases: Action::ALL.map(|action| format!(" {}", action_phrase(action))).to_vec(),
         instruction: instruction(),
-        founder_spread: 0.0,
+        // Learning tells founders apart by itself.
+        founder_spread: if is_learning(config) { 0.0 } else { config.evolution.founder_spread as f32 },
+        keeps_genomes: config.evolution.inheritance == Inheritance::Baldwin,
     }
 }
 

@@ -172,6 +172,7 @@ mod tests {
                 phrases: vec![" north".to_owned(), " south".to_owned()],
                 instruction: String::new(),
                 founder_spread: 0.0,
+                keeps_genomes: false,
             };
             Llm::of(loaded, plan).map(|_| ()).map_err(|error| error.to_string())
         };

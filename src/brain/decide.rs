@@ -27,6 +27,16 @@ pub struct Question<'a> {
 /// What a model gives for one prompt: the logits of each fork's children, in the order of [`Trie::forks`].
 pub type ForkLogits = Vec<Vec<f32>>;
 
+/// Questions side by side.
+pub struct Laid<'a> {
+    /// Their rows.
+    pub batch: Batch,
+    /// Per question and fork, the row at which it is read.
+    wanted: Vec<u32>,
+    /// The rows that belong to each adapter; neighbours of the same one are together.
+    pub owners: Vec<(Range<usize>, &'a Adapter)>,
+}
+
 /// Scores the replies of a trie with one model.
 pub struct Scorer {
     trie: Trie,
@@ -82,6 +92,16 @@ impl Scorer {
         layout: &AdapterLayout,
         questions: &[Question],
     ) -> Result<Vec<ForkLogits>> {
+        let laid = self.lay(questions);
+        if laid.batch.rows() == 0 {
+            return Ok(Vec::new());
+        }
+        let features = model.features(&laid.batch, &layout.activate(&laid.owners))?;
+        Ok(self.by_fork(&self.logits(&features, &laid)?.to_vec2()?))
+    }
+
+    /// Lays questions side by side, each with its branches.
+    pub fn lay<'a>(&self, questions: &[Question<'a>]) -> Laid<'a> {
         let mut batch = Batch::default();
         let mut wanted = Vec::with_capacity(questions.len() * self.forks.len());
         let mut owners: Vec<(Range<usize>, &Adapter)> = Vec::new();
@@ -90,17 +110,43 @@ impl Scorer {
             let placed = batch.push(&question.tokens[from..], &self.branches);
             let row = |branch: &Option<usize>| branch.map_or(placed.last, |at| placed.branches[at]);
             wanted.extend(self.forks.iter().map(|(branch, _)| row(branch) as u32));
-            owners.extend(question.adapter.map(|adapter| (placed.rows.clone(), adapter)));
+            let Some(adapter) = question.adapter else { continue };
+            match owners.last_mut() {
+                Some((rows, owner)) if std::ptr::eq(*owner, adapter) && rows.end == placed.rows.start => {
+                    rows.end = placed.rows.end;
+                }
+                _ => owners.push((placed.rows.clone(), adapter)),
+            }
         }
-        if batch.rows() == 0 {
-            return Ok(Vec::new());
-        }
-        let features = model.features(&batch, &layout.activate(&owners))?;
-        let wanted = Tensor::new(wanted, features.device())?;
-        let logits: Vec<Vec<f32>> = features.index_select(&wanted, 0)?.matmul(&self.rows.t()?)?.to_vec2()?;
+        Laid { batch, wanted, owners }
+    }
+
+    /// Logits of the tokens on offer at every fork of every question: `[questions · forks, offered]`. Differentiable.
+    ///
+    /// # Errors
+    /// The features `[rows, d]` are not those of the batch.
+    pub fn logits(&self, features: &Tensor, laid: &Laid) -> Result<Tensor> {
+        let wanted = Tensor::new(laid.wanted.as_slice(), features.device())?;
+        Ok(features.index_select(&wanted, 0)?.matmul(&self.rows.t()?)?)
+    }
+
+    /// Takes rows of [`Scorer::logits`] apart: per question and fork, the logits of its children.
+    pub fn by_fork(&self, logits: &[Vec<f32>]) -> Vec<ForkLogits> {
         let of_fork =
             |(logits, (_, columns)): (&Vec<f32>, &(_, Vec<usize>))| columns.iter().map(|at| logits[*at]).collect();
         let one = |logits: &[Vec<f32>]| logits.iter().zip(&self.forks).map(of_fork).collect();
-        Ok(logits.chunks(self.forks.len().max(1)).map(one).collect())
+        logits.chunks(self.forks.len().max(1)).map(one).collect()
+    }
+
+    /// The inverse for gradients: per question and fork those of its children → one row after the other, zero for tokens
+    /// that a fork does not offer.
+    pub fn in_rows(&self, gradients: &[ForkLogits]) -> Vec<f32> {
+        let offered = self.trie.offered().len();
+        let mut rows = vec![0.0; gradients.len() * self.forks.len() * offered];
+        let forks = gradients.iter().flat_map(|question| question.iter().zip(&self.forks));
+        for (row, (gradients, (_, columns))) in rows.chunks_exact_mut(offered.max(1)).zip(forks) {
+            columns.iter().zip(gradients).for_each(|(column, gradient)| row[*column] = *gradient);
+        }
+        rows
     }
 }

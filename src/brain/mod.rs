@@ -3,6 +3,7 @@
 //! This room does *not* know Bevy, habitats, rewards, or the grammar of prompts: prompts and the candidate replies come
 //! to it as strings.
 
+mod breed;
 pub mod catalog;
 mod chat;
 mod decide;
@@ -10,15 +11,18 @@ mod error;
 pub mod files;
 mod generate;
 mod kernel;
+pub mod learn;
 mod llm;
 mod load;
 pub mod lora;
 pub mod model;
+mod population;
 pub mod pretrain;
 mod tokenizer;
 mod trie;
 mod worker;
 
+pub use breed::{Merged, merge, mutate};
 pub use catalog::{Format, find_files};
 pub use chat::ChatTemplate;
 pub use decide::{ForkLogits, Question, Scorer};
@@ -26,6 +30,7 @@ pub use error::{BrainError, Result};
 pub use generate::{Speaker, Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
 pub use load::{LoadedModel, SHIPPED_NAME, device, load_model, quantise};
+pub use population::{Mind, Name, Population, Shelf};
 pub use tokenizer::Tokenizer;
 pub use trie::{Fork, Trie, log_softmax};
 pub use worker::serve;

@@ -81,6 +81,11 @@ impl Trie {
         &self.replies
     }
 
+    /// A reply's way: at which forks it takes which child.
+    pub fn way(&self, reply: usize) -> impl Iterator<Item = (usize, usize)> {
+        self.ways[reply].iter().map(|step| (step.fork, step.child))
+    }
+
     /// Every token that some fork offers, ascending.
     pub fn offered(&self) -> Vec<u32> {
         let mut all: Vec<_> = self.forks.iter().flat_map(|fork| fork.children.iter().copied()).collect();

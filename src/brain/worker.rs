@@ -4,13 +4,17 @@
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::llm::{Llm, LlmPlan};
+use super::{
+    llm::{Llm, LlmPlan},
+    population::Shelf,
+};
 use crate::protocol::{Reply, Request, Thoughts};
 
-/// Serves until the channel closes or [`Request::Shutdown`] comes. Says [`Reply::Ready`] first, or why it cannot be.
-pub fn serve(plan: &LlmPlan, requests: &Receiver<Request>, replies: &Sender<Reply>) {
+/// Serves until the channel closes or [`Request::Shutdown`] comes. Says [`Reply::Ready`] first, or why it cannot be. The
+/// population is on the shelf, and stays there for the next thread if this one dies.
+pub fn serve(plan: &LlmPlan, shelf: &Shelf, requests: &Receiver<Request>, replies: &Sender<Reply>) {
     let mut llm = match Llm::load(plan.clone()) {
-        Ok(llm) => llm,
+        Ok(llm) => llm.with(shelf.clone()),
         Err(error) => {
             // Whoever asked has gone if this fails.
             let _ = replies.send(Reply::Unusable { reason: error.to_string() });
@@ -20,14 +24,30 @@ pub fn serve(plan: &LlmPlan, requests: &Receiver<Request>, replies: &Sender<Repl
     if replies.send(Reply::Ready(llm.facts())).is_err() {
         return;
     }
-    while let Ok(Request::Think(question)) = requests.recv() {
-        let epoch = question.epoch;
-        let reply = match llm.think(&question.thinkers) {
-            Ok(thoughts) => Reply::Thought(Thoughts { epoch, thoughts }),
-            Err(error) => Reply::Failed { epoch, reason: error.to_string() },
-        };
+    while let Ok(request) = requests.recv() {
+        let Some(reply) = answer(&mut llm, request) else { return };
         if replies.send(reply).is_err() {
             return;
         }
     }
+}
+
+/// The reply to a request; `None` to the last one.
+fn answer(llm: &mut Llm, request: Request) -> Option<Reply> {
+    Some(match request {
+        Request::Think(question) => {
+            let epoch = question.epoch;
+            match llm.think(&question.thinkers) {
+                Ok(thoughts) => Reply::Thought(Thoughts { epoch, thoughts }),
+                Err(error) => Reply::Failed { epoch, reason: error.to_string() },
+            }
+        }
+        Request::Train(train) => Reply::Trained(llm.train(&train)),
+        Request::Breed(breed) => Reply::Bred(llm.breed(&breed)),
+        Request::Survey(survey) => match llm.survey(&survey) {
+            Ok(surveyed) => Reply::Surveyed(surveyed),
+            Err(error) => Reply::Troubled { reason: error.to_string() },
+        },
+        Request::Shutdown => return None,
+    })
 }

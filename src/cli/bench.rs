@@ -8,7 +8,10 @@ use super::{output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
     brain::files::Mix,
-    lab::bench::{BenchPlan, SMOLLM_135M, bench_decide},
+    lab::{
+        bench::{BenchPlan, SMOLLM_135M, bench_decide},
+        bench_train::bench_train,
+    },
 };
 
 /// What is measured.
@@ -16,11 +19,13 @@ use crate::{
 pub(super) enum BenchCommand {
     /// Decisions: every agent with an adapter of its own, all of them in one question.
     Decide(DecideArgs),
+    /// Training steps: every agent with an adapter of its own, all of them in one request.
+    Train(TrainArgs),
 }
 
-/// Flags of `evolora bench decide`.
+/// Flags of every bench.
 #[derive(Debug, Args)]
-pub(super) struct DecideArgs {
+struct CommonArgs {
     #[command(flatten)]
     settings: SettingsArgs,
     /// Random weights of a known shape, in place of a model: smollm-135m.
@@ -29,15 +34,46 @@ pub(super) struct DecideArgs {
     /// How the random weights are quantised: f32, f16, q8_0, q4_0 or q4_k_m.
     #[arg(long, value_name = "TYPE", default_value = "q4_0", value_parser = parse_mix, requires = "shape")]
     quant: Mix,
-    /// Numbers of agents to measure.
-    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200])]
-    sizes: Vec<u32>,
-    /// Seconds to measure each number of agents for.
+    /// Seconds to measure each row for.
     #[arg(long, value_name = "S", default_value_t = 5.0)]
     seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
+}
+
+impl CommonArgs {
+    fn plan(&self, sizes: &[u32]) -> Result<BenchPlan, AppError> {
+        Ok(BenchPlan {
+            config: self.settings.load()?.config,
+            shape: self.shape.as_ref().map(|_| (SMOLLM_135M, self.quant)),
+            agents: sizes.iter().copied().filter(|agents| *agents > 0).collect(),
+            seconds: self.seconds,
+        })
+    }
+}
+
+/// Flags of `evolora bench decide`.
+#[derive(Debug, Args)]
+pub(super) struct DecideArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Numbers of agents to measure.
+    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200])]
+    sizes: Vec<u32>,
+}
+
+/// Flags of `evolora bench train`.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Numbers of agents to measure.
+    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20])]
+    sizes: Vec<u32>,
+    /// Samples of a step.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16])]
+    batch: Vec<u32>,
 }
 
 fn parse_mix(word: &str) -> Result<Mix, String> {
@@ -46,26 +82,28 @@ fn parse_mix(word: &str) -> Result<Mix, String> {
 }
 
 pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
-    let BenchCommand::Decide(args) = command;
-    let plan = BenchPlan {
-        config: args.settings.load()?.config,
-        shape: args.shape.as_ref().map(|_| (SMOLLM_135M, args.quant)),
-        agents: args.sizes.iter().copied().filter(|agents| *agents > 0).collect(),
-        seconds: args.seconds,
-    };
-    if !args.json {
+    match command {
+        BenchCommand::Decide(args) => decide(args)?,
+        BenchCommand::Train(args) => train(args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn decide(args: &DecideArgs) -> Result<(), AppError> {
+    let plan = args.common.plan(&args.sizes)?;
+    if !args.common.json {
         say("agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  peak memory");
     }
     let report = bench_decide(&plan, |row| {
-        if !args.json {
-            let peak = row.peak_mib.map_or_else(|| "–".to_owned(), |peak| format!("{peak:.0} MiB"));
+        if !args.common.json {
+            let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(
                 "{:>6}  {:>6}  {:>24.3}  {:>6.3}  {:>11.0}  {:>8.0}  {peak:>11}",
-                row.agents, row.rounds, row.median_ms, row.p95_ms, row.decisions_per_s, row.tokens_per_s
+                row.agents, timing.rounds, timing.median_ms, timing.p95_ms, row.decisions_per_s, row.tokens_per_s
             ));
         }
     })?;
-    if args.json {
+    if args.common.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!(
@@ -73,5 +111,31 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
             report.model, report.parameters, report.model_mib, report.adapter_kib, report.tokens, report.threads
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+fn train(args: &TrainArgs) -> Result<(), AppError> {
+    let plan = args.common.plan(&args.sizes)?;
+    let batches: Vec<_> = args.batch.iter().copied().filter(|batch| *batch > 0).collect();
+    if !args.common.json {
+        say("agents  batch  rounds  ms per step (median)      p95  steps/s  peak memory");
+    }
+    let report = bench_train(&plan, &batches, |row| {
+        if !args.common.json {
+            let (peak, timing) = (row.timing.peak(), &row.timing);
+            say(&format!(
+                "{:>6}  {:>5}  {:>6}  {:>20.3}  {:>7.3}  {:>7.0}  {peak:>11}",
+                row.agents, row.batch, timing.rounds, timing.median_ms, timing.p95_ms, row.steps_per_s
+            ));
+        }
+    })?;
+    if args.common.json {
+        say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        say(&format!(
+            "\n{}: {} parameters; an adapter {:.1} KiB; {} threads",
+            report.model, report.parameters, report.adapter_kib, report.threads
+        ));
+    }
+    Ok(())
 }

@@ -132,6 +132,15 @@ choices! {
     }
 }
 choices! {
+    /// What is subtracted from returns before they are learned from.
+    Baseline {
+        /// Nothing.
+        None = "none",
+        /// The mean of what the agent remembers.
+        Mean = "mean",
+    }
+}
+choices! {
     /// What children get from their parents.
     Inheritance {
         /// The adapter as learned.

@@ -15,8 +15,8 @@ mod spec;
 mod template;
 
 pub use choices::{
-    AllLayers, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType, Objective,
-    ParentSelection, PerceptionKind, Quantisation,
+    AllLayers, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType,
+    Objective, ParentSelection, PerceptionKind, Quantisation,
 };
 pub use error::ConfigError;
 pub use layers::{ConfigFiles, Layer, LoadedConfig, Origin};

@@ -36,6 +36,7 @@ impl Preset {
                 ("learning.batch_size", Value::Integer(4)),
                 ("learning.objective", text("original")),
                 ("learning.sharing", Value::Float(0.0)),
+                ("learning.entropy", Value::Float(0.0)),
                 ("reward.shaping", Value::Float(0.0)),
                 ("mind.max_tokens", Value::Integer(30)),
                 ("mind.temperature", Value::Float(0.7)),

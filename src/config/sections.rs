@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     choices::{
-        AllLayers, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType, Objective,
-        ParentSelection, PerceptionKind, Quantisation,
+        AllLayers, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType,
+        Objective, ParentSelection, PerceptionKind, Quantisation,
     },
     spec::{Applies, Range, Spec},
 };
@@ -208,8 +208,16 @@ sections! {
         buffer: u32 = 300, "BUFFER_SIZE", Range::Whole(1, 1_000_000), "experiences", Restart;
         /// Part of the samples that comes from the other agents' experience.
         sharing: f64 = 0.0, "SHARING", Range::Real(0.0, 1.0), "of samples", Turn;
-        /// Weight of the entropy term.
+        /// How much later rewards count for an action; 0 is its own alone.
+        discount: f64 = 0.0, "DISCOUNT", Range::Real(0.0, 1.0), "", Turn;
+        /// What is subtracted from returns (Williams 1992).
+        baseline: Baseline = Baseline::None, "BASELINE", Range::Choice(Baseline::WORDS), "", Turn;
+        /// Weight of the entropy bonus (Mnih et al. 2016).
         entropy: f64 = 0.1, "ENTROPY", Range::Real(0.0, 10.0), "", Turn;
+        /// Weight of the nearness to the bare model (Jaques et al. 2017).
+        kl: f64 = 0.0, "KL_TO_BASE", Range::Real(0.0, 100.0), "", Turn;
+        /// Clip of PPO's ratio (Schulman et al. 2017); 0 takes the plain policy gradient.
+        ratio_clip: f64 = 0.0, "RATIO_CLIP", Range::Real(0.0, 1.0), "", Turn;
         /// Longest gradient; longer ones are scaled down.
         clip: f64 = 1.0, "GRADIENT_CLIP", Range::Real(0.0001, 1000.0), "", Turn;
     }
@@ -231,6 +239,8 @@ sections! {
         mutation_rate: f64 = 0.1, "MUTATION_RATE", Range::Real(0.0, 1.0), "of entries", Generation;
         /// Size of a mutation, relative to the weights' own root mean square.
         mutation_size: f64 = 0.1, "MUTATION_SIZE", Range::Real(0.0, 10.0), "× RMS", Generation;
+        /// Spread of every founder's own B where nobody learns; learning tells founders apart by itself.
+        founder_spread: f64 = 0.05, "FOUNDER_SPREAD", Range::Real(0.0, 10.0), "", Restart;
         /// What children get from their parents.
         inheritance: Inheritance = Inheritance::Lamarck, "INHERITANCE", Range::Choice(Inheritance::WORDS), "", Generation;
     }

@@ -16,7 +16,8 @@ use crate::{
     config::{ModelSettings, RunConfig},
     language::write_prompt,
     protocol::{
-        AgentId, Bearing, Cell, Direction, HabitatId, Moment, Observation, StreamName, Streams, Thing, Thinker,
+        AgentId, Bearing, Cell, CreatureId, Direction, HabitatId, Moment, Observation, StreamName, Streams, Thing,
+        Thinker,
     },
 };
 
@@ -41,18 +42,40 @@ pub struct BenchPlan {
 pub struct DecideRow {
     /// Agents that decide together.
     pub agents: u32,
-    /// Rounds measured.
-    pub rounds: usize,
-    /// Median over rounds of the time per decision.
-    pub median_ms: f64,
-    /// Nineteen of twenty rounds took no longer per decision.
-    pub p95_ms: f64,
+    /// Time of one decision.
+    #[serde(flatten)]
+    pub timing: Timing,
     /// Decisions per second, by the median.
     pub decisions_per_s: f64,
     /// Tokens read per second, by the median.
     pub tokens_per_s: f64,
+}
+
+/// How long something took, over many rounds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timing {
+    /// Rounds measured.
+    pub rounds: usize,
+    /// Median over rounds.
+    pub median_ms: f64,
+    /// Nineteen of twenty rounds took no longer.
+    pub p95_ms: f64,
     /// Peak resident memory of the whole process so far, where the system tells.
     pub peak_mib: Option<f64>,
+}
+
+impl Timing {
+    /// Sums up the times of all rounds, in milliseconds; at least one.
+    pub(super) fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
+        Self { rounds: times.len(), median_ms: at(0.5), p95_ms: at(0.95), peak_mib: peak_memory() }
+    }
+
+    /// The peak in words.
+    pub fn peak(&self) -> String {
+        self.peak_mib.map_or_else(|| "–".to_owned(), |peak| format!("{peak:.0} MiB"))
+    }
 }
 
 /// What was measured of one model.
@@ -128,22 +151,14 @@ pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Resu
     })
 }
 
-fn row(agents: u32, mut times: Vec<f64>, tokens: f64) -> DecideRow {
-    times.sort_by(f64::total_cmp);
-    let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
-    let median = at(0.5);
-    DecideRow {
-        agents,
-        rounds: times.len(),
-        median_ms: median,
-        p95_ms: at(0.95),
-        decisions_per_s: 1e3 / median,
-        tokens_per_s: 1e3 / median * tokens,
-        peak_mib: peak_memory(),
-    }
+fn row(agents: u32, times: Vec<f64>, tokens: f64) -> DecideRow {
+    let timing = Timing::of(times);
+    let per_s = 1e3 / timing.median_ms;
+    DecideRow { agents, timing, decisions_per_s: per_s, tokens_per_s: per_s * tokens }
 }
 
-fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
+/// The mind that is measured.
+pub(super) fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
     let settings = LlmPlan { founder_spread: SPREAD, ..llm_plan(&plan.config) };
     let Some((shape, mix)) = &plan.shape else { return Ok(Llm::load(settings)?) };
     // The default model's tokenizer serves: its tokens are in every vocabulary of that size.
@@ -163,7 +178,7 @@ const fn streams(config: &RunConfig) -> Streams {
 }
 
 /// Agents with prompts as a habitat gives them, other ones every round.
-fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Thinker> {
+pub(super) fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Thinker> {
     let streams = streams(config);
     let moment = Moment::new(0, round);
     let one = |agent| {
@@ -177,6 +192,8 @@ fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Thinker> {
             .with(Thing::Food, Bearing::toward(&food))
             .with(Thing::Wall, Bearing::toward(&wall));
         Thinker {
+            creature: CreatureId(agent),
+            exploration: 0.0,
             habitat: HabitatId(0),
             agent: AgentId(agent),
             observation,

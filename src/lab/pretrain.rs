@@ -150,7 +150,7 @@ pub fn pretrain(plan: &PretrainPlan, file: &Path, mut watch: impl FnMut(LossPoin
     let views: Vec<_> = documents.iter().map(Vec::as_slice).collect();
     let unseen_loss = trainer.loss(&views)?.to_scalar::<f32>().map_err(BrainError::from)?;
     let bytes = save(plan, file, &config, &tokenizer, &trainer)?;
-    let model = LanguageModel::Llama(trainer.into_model());
+    let model = trainer.into_model();
     let probes = ask(plan, &model, &tokenizer.tokenizer, &mut streams.key(StreamName::Corpus).at(Moment::new(3, 0)))?;
     Ok(Pretrained { parameters: config.parameters(), tokens, curve, unseen_loss, probes, file: file.to_owned(), bytes })
 }

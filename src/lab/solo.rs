@@ -10,7 +10,9 @@ use crate::{
     config::{MindKind, RunConfig},
     language::action_phrase,
     mind::{Asked, Fallback, LastThought, WorkerLink},
-    protocol::{Action, AgentId, Cell, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought},
+    protocol::{
+        Action, AgentId, Cell, CreatureId, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought,
+    },
     sim::{Finished, LastTurn},
 };
 
@@ -154,6 +156,8 @@ pub fn ask_once(config: &RunConfig, prompt: &str) -> Result<Turn, AppError> {
     let thinker = Thinker {
         habitat: HabitatId(0),
         agent: AgentId(0),
+        creature: CreatureId(0),
+        exploration: 0.0,
         observation: Observation::new(Cell::new(0, 0), 0, None),
         prompt: prompt.to_owned(),
         draws: streams.agent_key(StreamName::Act, AgentId(0)),

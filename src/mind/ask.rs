@@ -7,11 +7,12 @@ use std::{
 
 use bevy::prelude::*;
 
-use super::{link::WorkerLink, state::WorkerState};
+use super::{creatures::Creatures, link::WorkerLink, state::WorkerState};
 use crate::{
+    config::MindSettings,
     language::write_prompt,
     protocol::{Request, StreamName, Think, Thinker},
-    sim::{Agent, Clock, Finished, Habitat, Roster, Seen, Vitality},
+    sim::{Agent, Clock, Finished, Habitat, HabitatConfig, Roster, Seen, Vitality},
 };
 
 /// The question that is open, and who waits for its answer.
@@ -25,6 +26,8 @@ pub struct Asked {
     pub waiting: Vec<Entity>,
     /// Whether the worker has it.
     pub sent: bool,
+    /// Whether `rules` answered the last question in the minds' stead.
+    pub stood_in: bool,
     /// When it was asked.
     pub at: Option<Instant>,
 }
@@ -37,9 +40,15 @@ impl Asked {
     }
 }
 
+/// Part of an agent's acts that is drawn uniformly: it fades to nothing over the first generations.
+fn exploration(settings: &MindSettings, generation: u32) -> f64 {
+    let past = f64::from(generation) / f64::from(settings.exploration_generations);
+    settings.exploration * (1.0 - past).max(0.0)
+}
+
 /// Asks every living agent's mind, sorted by habitat and agent.
 pub(super) fn ask_minds(
-    habitats: Query<(&Habitat, &Clock, &Roster), Without<Finished>>,
+    habitats: Query<(&Habitat, &HabitatConfig, &Clock, &Roster, &Creatures), Without<Finished>>,
     agents: Query<(&Agent, &Vitality, &Seen)>,
     mut link: ResMut<WorkerLink>,
     mut state: ResMut<WorkerState>,
@@ -50,7 +59,8 @@ pub(super) fn ask_minds(
     asked.epoch += 1;
     asked.waiting.clear();
     let mut thinkers = Vec::with_capacity(asked.thinkers.len());
-    for (habitat, clock, roster) in sorted {
+    for (habitat, config, clock, roster, creatures) in sorted {
+        let exploration = exploration(&config.mind, clock.generation);
         for entity in roster.iter() {
             let Ok((agent, vitality, seen)) = agents.get(*entity) else { continue };
             if !vitality.is_alive() {
@@ -60,6 +70,8 @@ pub(super) fn ask_minds(
             thinkers.push(Thinker {
                 habitat: habitat.id,
                 agent: agent.id,
+                creature: creatures.at(agent.id),
+                exploration,
                 observation: seen.0,
                 prompt: if link.reads_prompts() { write_prompt(&seen.0) } else { String::new() },
                 draws: habitat.streams.agent_key(StreamName::Act, agent.id),
@@ -76,5 +88,17 @@ pub(super) fn ask_minds(
         if !asked.sent {
             state.revive(&mut link);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exploration_fades() {
+        let settings = MindSettings::default();
+        let at = [0, 6, 12, 40].map(|generation| exploration(&settings, generation));
+        assert!(at.iter().zip([0.1, 0.05, 0.0, 0.0]).all(|(a, b)| (a - b).abs() < 1e-12), "{at:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    collections::VecDeque,
     sync::Arc,
     thread::JoinHandle,
     time::{Duration, Instant},
@@ -59,8 +60,13 @@ struct Thread {
 #[derive(Resource)]
 pub struct WorkerLink {
     reads: bool,
+    learns: bool,
     work: Arc<Work>,
     thread: Option<Thread>,
+    /// Requests that the channel has had no room for yet, in order.
+    outbox: VecDeque<Request>,
+    /// What was asked beside the turns' questions and has not been answered, in order.
+    errands: VecDeque<Request>,
 }
 
 impl WorkerLink {
@@ -69,7 +75,9 @@ impl WorkerLink {
     /// # Errors
     /// The system has no thread to give.
     pub fn spawn(work: impl Fn(Receiver<Request>, Sender<Reply>) + Send + Sync + 'static) -> std::io::Result<Self> {
-        let mut link = Self { reads: true, work: Arc::new(work), thread: None };
+        let work = Arc::new(work);
+        let mut link =
+            Self { reads: true, learns: false, work, thread: None, outbox: VecDeque::new(), errands: VecDeque::new() };
         link.start()?;
         Ok(link)
     }
@@ -79,6 +87,18 @@ impl WorkerLink {
     pub const fn without_prompts(mut self) -> Self {
         self.reads = false;
         self
+    }
+
+    /// The same link to minds that learn and breed.
+    #[must_use]
+    pub const fn with_learning(mut self) -> Self {
+        self.learns = true;
+        self
+    }
+
+    /// Whether the minds learn and breed.
+    pub const fn learns(&self) -> bool {
+        self.learns
     }
 
     /// Whether the minds read prompts.
@@ -96,34 +116,60 @@ impl WorkerLink {
         Ok(())
     }
 
-    /// Sends a request.
+    /// Whether everything has been answered that was asked beside the turns' questions.
+    pub fn is_idle(&self) -> bool {
+        self.errands.is_empty()
+    }
+
+    /// Sends a request; where the channel has no room it goes as soon as there is.
     ///
     /// # Errors
-    /// The worker has gone, or takes nothing any more.
-    pub fn send(&self, request: Request) -> Result<(), LinkDown> {
-        match self.thread.as_ref().map(|thread| thread.requests.try_send(request)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => {
-                Err(LinkDown("The minds' worker thread takes no more questions".to_owned()))
-            }
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(gone()),
+    /// The worker has gone.
+    pub fn send(&mut self, request: Request) -> Result<(), LinkDown> {
+        if !matches!(request, Request::Think(_)) {
+            self.errands.push_back(request.clone());
         }
+        self.outbox.push_back(request);
+        self.pump()
+    }
+
+    /// Moves requests from the outbox into the channel, as far as there is room. Never waits: the worker may itself be
+    /// waiting for room to answer.
+    fn pump(&mut self) -> Result<(), LinkDown> {
+        let Some(thread) = &self.thread else { return Err(gone()) };
+        while let Some(request) = self.outbox.pop_front() {
+            match thread.requests.try_send(request) {
+                Ok(()) => {}
+                Err(TrySendError::Full(request)) => {
+                    self.outbox.push_front(request);
+                    return Ok(());
+                }
+                Err(TrySendError::Disconnected(_)) => return Err(gone()),
+            }
+        }
+        Ok(())
     }
 
     /// Waits for the next reply, at most `patience`; `None` if it has not come by then.
     ///
     /// # Errors
     /// The worker has gone, and everything it said has been read.
-    pub fn receive(&self, patience: Duration) -> Result<Option<Reply>, LinkDown> {
+    pub fn receive(&mut self, patience: Duration) -> Result<Option<Reply>, LinkDown> {
         let Some(thread) = &self.thread else { return Err(gone()) };
-        if let Some(reply) = watch(|| thread.replies.try_recv().ok()) {
-            return Ok(Some(reply));
+        let reply = match watch(|| thread.replies.try_recv().ok()) {
+            Some(reply) => reply,
+            None => match thread.replies.recv_timeout(patience) {
+                Ok(reply) => reply,
+                Err(RecvTimeoutError::Timeout) => return Ok(None),
+                Err(RecvTimeoutError::Disconnected) => return Err(gone()),
+            },
+        };
+        if matches!(reply, Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Troubled { .. }) {
+            self.errands.pop_front();
         }
-        match thread.replies.recv_timeout(patience) {
-            Ok(reply) => Ok(Some(reply)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(gone()),
-        }
+        // A worker that has gone meanwhile is found out by the next call.
+        let _ = self.pump();
+        Ok(Some(reply))
     }
 
     /// Buries a worker that has gone; gives what it died of, if it said.
@@ -133,18 +179,28 @@ impl WorkerLink {
         join_within(thread.handle, FAREWELL)?.err().and_then(|panic| said(&*panic))
     }
 
-    /// Buries a worker that has gone and starts it anew; gives what the old one died of, if it said.
+    /// Buries a worker that has gone and starts it anew; gives what the old one died of, if it said. The turn's question is
+    /// lost with it. A generation that it was to make is asked for again; a lesson or a survey at which it died is not,
+    /// since it may die of it again.
     ///
     /// # Errors
     /// The system has no thread to give.
     pub fn start_anew(&mut self) -> std::io::Result<Option<String>> {
         let cause = self.bury();
-        self.start().map(|()| cause)
+        self.start()?;
+        if !matches!(self.errands.front(), Some(Request::Breed(_))) {
+            self.errands.pop_front();
+        }
+        self.outbox = self.errands.clone();
+        let _ = self.pump();
+        Ok(cause)
     }
 
     /// Leaves a worker behind that hangs: what it may still say is never read.
     pub fn abandon(&mut self) {
         self.thread = None;
+        self.outbox.clear();
+        self.errands.clear();
     }
 }
 

@@ -1,11 +1,28 @@
-//! Waiting at the channel for the answer to the open question.
+//! Waiting at the channel for the answer to the open question, and sorting what else comes.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 
-use super::{ask::Asked, link::WorkerLink, resolve::Inbox, state::WorkerState};
-use crate::protocol::{MindFacts, Reply};
+use super::{
+    Close, ask::Asked, learn::AgentsLearned, link::WorkerLink, memory::Memories, resolve::Inbox, state::WorkerState,
+};
+use crate::{
+    protocol::{Bred, MindFacts, Reply, Surveyed, Trained},
+    sim::Habitat,
+};
+
+/// What the worker has answered beside the turns' questions, and nobody has read yet, in order.
+#[derive(Resource, Debug, Default)]
+pub struct Mail(Vec<Reply>);
+
+/// Children's minds have been made.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub struct ChildrenBorn(pub Bred);
+
+/// Creatures have said what they would do.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub struct CreaturesSurveyed(pub Surveyed);
 
 /// Waits at most `patience` until the open question is answered, and puts the answer into the [`Inbox`].
 ///
@@ -18,7 +35,7 @@ pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
         return true;
     }
     loop {
-        match world.resource::<WorkerLink>().receive(patience) {
+        match world.resource_mut::<WorkerLink>().receive(patience) {
             Ok(Some(Reply::Ready(facts))) => world.resource_mut::<WorkerState>().facts = Some(facts),
             Ok(Some(Reply::Unusable { reason })) => {
                 let sentence = format!("{reason} Agents go on with `rules`.");
@@ -28,16 +45,87 @@ pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
             // An answer to a question that was given up long ago.
             Ok(Some(Reply::Thought(thoughts))) if thoughts.epoch < epoch => {}
             Ok(Some(Reply::Failed { epoch: late, .. })) if late < epoch => {}
-            Ok(Some(reply)) => {
+            Ok(Some(reply @ (Reply::Thought(_) | Reply::Failed { .. }))) => {
                 world.resource_mut::<Inbox>().0 = Some(reply);
                 return true;
             }
+            Ok(Some(reply)) => world.resource_mut::<Mail>().0.push(reply),
             Ok(None) => return false,
             Err(_) => {
-                world.resource_scope(|world, mut state: Mut<WorkerState>| {
-                    state.revive(&mut world.resource_mut::<WorkerLink>());
-                });
+                revive(world);
                 return true;
+            }
+        }
+    }
+}
+
+/// Waits at most `patience` for what was asked beside the turns' questions, and lets it be noted: at the end of a run, and
+/// before it is saved. False if something has not come.
+pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
+    let begun = Instant::now();
+    while world.resource::<WorkerState>().is_up() && !world.resource::<WorkerLink>().is_idle() {
+        let left = patience.saturating_sub(begun.elapsed());
+        match world.resource_mut::<WorkerLink>().receive(left) {
+            Ok(Some(Reply::Ready(facts))) => world.resource_mut::<WorkerState>().facts = Some(facts),
+            Ok(Some(Reply::Unusable { reason })) => world.resource_mut::<WorkerState>().give_up(reason),
+            // Nobody waits for these any more.
+            Ok(Some(Reply::Thought(_) | Reply::Failed { .. })) => {}
+            Ok(Some(reply)) => world.resource_mut::<Mail>().0.push(reply),
+            Ok(None) => return false,
+            Err(_) => revive(world),
+        }
+    }
+    world.run_schedule(Close);
+    true
+}
+
+fn revive(world: &mut World) {
+    world.resource_scope(|world, mut state: Mut<WorkerState>| {
+        state.revive(&mut world.resource_mut::<WorkerLink>());
+    });
+}
+
+/// Reads the mail: what was learned, born and surveyed becomes messages for whoever records it.
+pub(super) fn read_mail(
+    mut mail: ResMut<Mail>,
+    mut state: ResMut<WorkerState>,
+    mut habitats: Query<(&Habitat, &mut Memories)>,
+    mut learned: MessageWriter<AgentsLearned>,
+    mut born: MessageWriter<ChildrenBorn>,
+    mut surveyed: MessageWriter<CreaturesSurveyed>,
+) {
+    for reply in mail.0.drain(..) {
+        match reply {
+            Reply::Trained(trained) => {
+                note_versions(&trained, &mut habitats);
+                if let Some(refused) = trained.learned.iter().find_map(|one| Some((one, one.refused.as_ref()?))) {
+                    let (one, why) = refused;
+                    state.complain(format!(
+                        "Creature {} of habitat {} did not learn from a lesson: {why}; its adapter is as it was before.",
+                        one.creature, one.habitat
+                    ));
+                }
+                learned.write(AgentsLearned { learned: trained.learned, ms: trained.elapsed.as_secs_f64() * 1e3 });
+            }
+            Reply::Bred(bred) => {
+                bred.trouble.iter().for_each(|trouble| state.complain(trouble.clone()));
+                born.write(ChildrenBorn(bred));
+            }
+            Reply::Surveyed(answer) => {
+                surveyed.write(CreaturesSurveyed(answer));
+            }
+            Reply::Troubled { reason } => state.complain(reason),
+            Reply::Ready(_) | Reply::Unusable { .. } | Reply::Thought(_) | Reply::Failed { .. } => {}
+        }
+    }
+}
+
+/// Everybody remembers how often it has learned.
+fn note_versions(trained: &Trained, habitats: &mut Query<(&Habitat, &mut Memories)>) {
+    for (habitat, mut memories) in habitats {
+        for one in trained.learned.iter().filter(|one| one.habitat == habitat.id) {
+            if let Some(memory) = memories.0.get_mut(&one.creature) {
+                memory.version = one.version;
             }
         }
     }
@@ -63,7 +151,7 @@ pub fn give_minds_up(world: &mut World, patience: Duration) {
 ///
 /// # Errors
 /// Why it cannot be used, in a sentence.
-pub fn wait_until_ready(link: &WorkerLink, patience: Duration) -> Result<MindFacts, String> {
+pub fn wait_until_ready(link: &mut WorkerLink, patience: Duration) -> Result<MindFacts, String> {
     match link.receive(patience) {
         Ok(Some(Reply::Ready(facts))) => Ok(facts),
         Ok(Some(Reply::Unusable { reason })) => Err(reason),

@@ -1,4 +1,4 @@
-//! The second half of a turn as far as minds go: thoughts become choices, and generations end.
+//! The second half of a turn as far as minds go: thoughts become choices.
 
 use std::collections::BTreeMap;
 
@@ -6,14 +6,15 @@ use bevy::prelude::*;
 
 use super::{
     ask::Asked,
+    creatures::Creatures,
     scripted::{ScriptedMind, think},
     state::WorkerState,
 };
 use crate::{
     genetics::fitness,
     language::parse_reply,
-    protocol::{AgentId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
-    sim::{Agent, Choice, Clock, Finished, Habitat, HabitatConfig, Ledger, Life, Roster, Vitality, repopulate},
+    protocol::{AgentId, CreatureId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
+    sim::{Agent, Choice, Clock, Habitat, HabitatConfig, Ledger, Life, Roster},
 };
 
 /// The worker's answer to the open question. Whoever waits at the channel puts it here before [`Resolve`](super::Resolve).
@@ -33,6 +34,19 @@ pub struct Fallback {
     pub unreadable: u64,
 }
 
+/// One agent's life in one generation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Lived {
+    /// Its place.
+    pub agent: AgentId,
+    /// Who it was.
+    pub creature: CreatureId,
+    /// What it did.
+    pub record: LifeRecord,
+    /// What that was worth.
+    pub fitness: f64,
+}
+
 /// A generation has ended, and nobody has been replaced yet.
 #[derive(Message, Debug, Clone, PartialEq)]
 pub struct GenerationEnded {
@@ -40,8 +54,8 @@ pub struct GenerationEnded {
     pub habitat: HabitatId,
     /// The generation, and the turns that it lasted.
     pub clock: Clock,
-    /// Every agent's life and fitness, in the order of their ids.
-    pub lives: Vec<(AgentId, LifeRecord, f64)>,
+    /// Every agent's life, in the order of their places.
+    pub lives: Vec<Lived>,
     /// The generation's books.
     pub ledger: Ledger,
     /// What `rules` had to stand in for.
@@ -71,7 +85,8 @@ pub(super) fn receive_thoughts(
         }
         _ => None,
     };
-    let stood_in = u64::from(thoughts.is_none());
+    asked.stood_in = thoughts.is_none();
+    let stood_in = u64::from(asked.stood_in);
     let thoughts =
         thoughts.unwrap_or_else(|| asked.thinkers.iter().map(|thinker| think(ScriptedMind::Rules, thinker)).collect());
     let mut troubles: BTreeMap<HabitatId, Fallback> = BTreeMap::new();
@@ -106,40 +121,13 @@ fn fits(thoughts: &Thoughts, asked: &Asked) -> bool {
         && thoughts.thoughts.iter().zip(asked.thinkers.iter()).all(same)
 }
 
-/// What of a habitat tells whether its generation is over.
-type LivingHabitat = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
-
-/// Ends the generations whose turns are over or whose agents are all dead, and begins the next ones.
-pub(super) fn end_generations(world: &mut World, living: &mut QueryState<LivingHabitat, Without<Finished>>) {
-    let mut over: Vec<(HabitatId, Entity, bool)> = Vec::new();
-    for (entity, habitat, config, clock, roster) in living.iter(world) {
-        let lives = |agent: &Entity| world.get::<Vitality>(*agent).is_some_and(|vitality| vitality.is_alive());
-        if clock.turn >= config.run.turns || !roster.iter().any(lives) {
-            over.push((habitat.id, entity, clock.generation + 1 >= config.run.generations));
-        }
-    }
-    over.sort_unstable_by_key(|(id, ..)| *id);
-    for (_, entity, is_last) in over {
-        if let Some(ended) = sum_up(world, entity) {
-            world.write_message(ended);
-        }
-        if is_last {
-            world.entity_mut(entity).insert(Finished);
-            continue;
-        }
-        repopulate(world, entity);
-        if let Some(mut fallback) = world.get_mut::<Fallback>(entity) {
-            *fallback = Fallback::default();
-        }
-    }
-}
-
 /// What a habitat's generation has come to so far.
 pub fn sum_up(world: &World, entity: Entity) -> Option<GenerationEnded> {
     let weights = &world.get::<HabitatConfig>(entity)?.fitness;
+    let creatures = world.get::<Creatures>(entity).cloned().unwrap_or_default();
     let lives = world.get::<Roster>(entity)?.iter().filter_map(|agent| {
-        let life = world.get::<Life>(*agent)?.0;
-        Some((world.get::<Agent>(*agent)?.id, life, fitness(&life, weights)))
+        let (record, agent) = (world.get::<Life>(*agent)?.0, world.get::<Agent>(*agent)?.id);
+        Some(Lived { agent, creature: creatures.at(agent), record, fitness: fitness(&record, weights) })
     });
     Some(GenerationEnded {
         habitat: world.get::<Habitat>(entity)?.id,

@@ -67,6 +67,13 @@ impl WorkerState {
         }
     }
 
+    /// Something went wrong that the person should know, and the minds go on.
+    pub(super) fn complain(&mut self, complaint: String) {
+        if !self.down {
+            self.complaint = Some(LinkDown(complaint));
+        }
+    }
+
     /// No more questions are asked.
     pub fn give_up(&mut self, complaint: String) {
         if !std::mem::replace(&mut self.down, true) {

@@ -11,6 +11,11 @@ pub struct HabitatId(pub u32);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct AgentId(pub u32);
 
+/// An individual, unique in its habitat for the whole run. Founders are numbered from 0 in the order of their places; every
+/// child has the next number. Who lives on into the next generation keeps its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct CreatureId(pub u32);
+
 impl std::fmt::Display for HabitatId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)
@@ -18,6 +23,12 @@ impl std::fmt::Display for HabitatId {
 }
 
 impl std::fmt::Display for AgentId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl std::fmt::Display for CreatureId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)
     }

@@ -6,8 +6,10 @@
 //! This room does *not* know Bevy, candle, settings, text prompts or how anything is carried out.
 
 mod action;
+mod breeding;
 mod command;
 mod ids;
+mod learning;
 mod life;
 mod observation;
 mod random;
@@ -15,8 +17,10 @@ mod space;
 mod worker;
 
 pub use action::{Action, Outcome};
+pub use breeding::{Birth, Born, Bred, Breed, Policy, Survey, Surveyed};
 pub use command::UserCommand;
-pub use ids::{AgentId, HabitatId};
+pub use ids::{AgentId, CreatureId, HabitatId};
+pub use learning::{Learned, LearningRule, Lesson, Sample, Train, Trained};
 pub use life::LifeRecord;
 pub use observation::{Observation, Thing};
 pub use random::{Moment, StreamKey, StreamName, Streams};

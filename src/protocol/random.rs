@@ -30,6 +30,12 @@ pub enum StreamName {
     Corpus,
     /// Where a model's weights begin.
     Weights,
+    /// Which experiences are learned from.
+    Replay,
+    /// Who mates with whom, and by which shares.
+    Mating,
+    /// What mutates.
+    Mutation,
 }
 
 impl StreamName {
@@ -43,6 +49,9 @@ impl StreamName {
             Self::Adapter => *b"adapter ",
             Self::Corpus => *b"corpus  ",
             Self::Weights => *b"weights ",
+            Self::Replay => *b"replay  ",
+            Self::Mating => *b"mating  ",
+            Self::Mutation => *b"mutation",
         }
     }
 }
@@ -90,6 +99,16 @@ pub struct StreamKey {
 }
 
 impl StreamKey {
+    /// The seed that it comes from.
+    pub const fn seed(&self) -> u64 {
+        self.streams.seed
+    }
+
+    /// The stream of an individual, or of whatever else is numbered, called `name`, in the same habitat.
+    pub const fn beside(&self, name: StreamName, number: u32) -> Self {
+        Self { streams: self.streams, agent: AgentId(number), name }
+    }
+
     /// The generator of this stream at `moment`.
     pub fn at(&self, moment: Moment) -> ChaCha8Rng {
         let mut key = [0; 32];

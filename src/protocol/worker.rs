@@ -2,19 +2,28 @@
 
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
-use super::{Action, AgentId, HabitatId, Moment, Observation, StreamKey};
+use super::{
+    Action, AgentId, Bred, Breed, CreatureId, HabitatId, Moment, Observation, StreamKey, Survey, Surveyed, Train,
+    Trained,
+};
 
 /// A request to the worker. Requests are answered in order.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Request {
     /// Decide for every agent that waits, in every habitat, in one batch.
     Think(Think),
+    /// Let agents learn.
+    Train(Train),
+    /// Make a habitat's next generation.
+    Breed(Breed),
+    /// Say what creatures would do.
+    Survey(Survey),
     /// Finish and end the thread.
     Shutdown,
 }
 
 /// Every agent that waits for a decision.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Think {
     /// Which question this is; the answer carries the same number, so that a late one can be told apart.
     pub epoch: u64,
@@ -29,6 +38,10 @@ pub struct Thinker {
     pub habitat: HabitatId,
     /// The agent.
     pub agent: AgentId,
+    /// Whose mind it has.
+    pub creature: CreatureId,
+    /// Part of its acts that is drawn uniformly, to find what nobody has tried: 0 to 1.
+    pub exploration: f64,
     /// What it sees.
     pub observation: Observation,
     /// The same in words, for minds that read; empty for those that do not.
@@ -51,6 +64,17 @@ pub enum Reply {
     },
     /// Every agent has decided.
     Thought(Thoughts),
+    /// Agents have learned.
+    Trained(Trained),
+    /// The next generation's minds are there.
+    Bred(Bred),
+    /// What creatures would do.
+    Surveyed(Surveyed),
+    /// Something that was asked beside the turn could not be done.
+    Troubled {
+        /// What went wrong, in a sentence for the person.
+        reason: String,
+    },
     /// The question could not be answered.
     Failed {
         /// The question.

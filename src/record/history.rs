@@ -51,7 +51,7 @@ impl From<&GenerationEnded> for GenerationRow {
     fn from(ended: &GenerationEnded) -> Self {
         let GenerationEnded { habitat, clock, lives, ledger, fallback } = ended;
         let count = lives.len().max(1) as f64;
-        let mut fitness: Vec<f64> = lives.iter().map(|(_, _, fitness)| *fitness).collect();
+        let mut fitness: Vec<f64> = lives.iter().map(|life| life.fitness).collect();
         fitness.sort_by(f64::total_cmp);
         let middle = |i: usize| fitness.get(i).copied().unwrap_or_default();
         let half = fitness.len() / 2;
@@ -63,11 +63,11 @@ impl From<&GenerationEnded> for GenerationRow {
             turns: clock.turn,
             agents: lives.len() as u32,
             // Summed in the order of the agents: the same bits every time.
-            mean_fitness: lives.iter().map(|(_, _, fitness)| fitness).sum::<f64>() / count,
+            mean_fitness: lives.iter().map(|life| life.fitness).sum::<f64>() / count,
             median_fitness: median,
             best_fitness: fitness.last().copied().unwrap_or_default(),
             worst_fitness: fitness.first().copied().unwrap_or_default(),
-            mean_reward: lives.iter().map(|(_, life, _)| life.total_reward).sum::<f64>() / count,
+            mean_reward: lives.iter().map(|life| life.record.total_reward).sum::<f64>() / count,
             collected: ledger.picked_up,
             delivered: ledger.delivered,
             eaten: ledger.eaten_off_ground + ledger.eaten_from_hand,
@@ -116,15 +116,19 @@ fn note_generations(mut ended: MessageReader<GenerationEnded>, mut history: ResM
 mod tests {
     use super::*;
     use crate::{
-        mind::Fallback,
-        protocol::{AgentId, LifeRecord},
+        mind::{Fallback, Lived},
+        protocol::{AgentId, CreatureId, LifeRecord},
         sim::{Clock, Ledger},
     };
 
     #[test]
     fn a_row_sums_a_generation_up() {
-        let life =
-            |reward, fitness| (AgentId(0), LifeRecord { total_reward: reward, ..LifeRecord::default() }, fitness);
+        let life = |reward, fitness| Lived {
+            agent: AgentId(0),
+            creature: CreatureId(0),
+            record: LifeRecord { total_reward: reward, ..LifeRecord::default() },
+            fitness,
+        };
         let mut ended = GenerationEnded {
             habitat: HabitatId(3),
             clock: Clock { generation: 2, turn: 50 },

@@ -94,8 +94,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        mind::{Fallback, GenerationEnded},
-        protocol::{AgentId, HabitatId, LifeRecord},
+        mind::{Fallback, GenerationEnded, Lived},
+        protocol::{AgentId, CreatureId, HabitatId, LifeRecord},
         sim::{Clock, Ledger},
     };
 
@@ -103,7 +103,7 @@ mod tests {
         GenerationRow::from(&GenerationEnded {
             habitat: HabitatId(0),
             clock: Clock { generation, turn: 10 },
-            lives: vec![(AgentId(0), LifeRecord::default(), fitness)],
+            lives: vec![Lived { agent: AgentId(0), creature: CreatureId(0), record: LifeRecord::default(), fitness }],
             ledger: Ledger { delivered: 17, ..Ledger::default() },
             fallback: Fallback::default(),
         })

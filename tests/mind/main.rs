@@ -15,7 +15,9 @@ use evolora::{
     },
     config::{DecisionMode, Genome, ModelSettings, RunConfig},
     language::action_phrase,
-    protocol::{Action, AgentId, Cell, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought},
+    protocol::{
+        Action, AgentId, Cell, CreatureId, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought,
+    },
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -148,6 +150,8 @@ fn plan(temperature: f64, threads: u32) -> LlmPlan {
 fn thinker(agent: u32, turn: u32, prompt: &str) -> Thinker {
     let streams = Streams { seed: 3, habitat: HabitatId(0), unseen: false };
     Thinker {
+        creature: CreatureId(agent),
+        exploration: 0.0,
         habitat: HabitatId(0),
         agent: AgentId(agent),
         observation: Observation::new(Cell::new(0, 0), 0, None),

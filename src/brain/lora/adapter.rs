@@ -2,6 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
+use candle_core::Device;
 use rand::{Rng, RngExt};
 
 use super::grouped::{ActiveAdapters, Group, Grouped};
@@ -114,17 +115,40 @@ impl AdapterLayout {
     pub fn activate(&self, owners: &[(Range<usize>, &Adapter)]) -> ActiveAdapters {
         let mut active = ActiveAdapters::none();
         for (at, site) in self.sites.iter().enumerate() {
-            let groups = owners.iter().filter_map(|(rows, adapter)| {
-                let pair = adapter.pairs.get(at).filter(|pair| pair.b.iter().any(|b| *b != 0.0))?;
-                Some(Group { rows: rows.clone(), a: Arc::clone(&pair.a), b: Arc::clone(&pair.b) })
-            });
-            let groups: Vec<_> = groups.collect();
+            let groups = groups(at, owners, |pair| pair.b.iter().any(|b| *b != 0.0));
             if !groups.is_empty() {
                 active.set(site.layer, site.target, Grouped::new(self.rank, self.scale(), groups));
             }
         }
         active
     }
+
+    /// The same for a training step, on whose tape every adapter is, blank ones too; with its A, or B alone.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn activate_to_train(
+        &self,
+        owners: &[(Range<usize>, &Adapter)],
+        with_a: bool,
+        device: &Device,
+    ) -> Result<ActiveAdapters> {
+        let mut active = ActiveAdapters::none();
+        for (at, site) in self.sites.iter().enumerate() {
+            let grouped = Grouped::new(self.rank, self.scale(), groups(at, owners, |_| true));
+            active.set(site.layer, site.target, grouped.in_training(with_a, device)?);
+        }
+        Ok(active)
+    }
+}
+
+/// The groups of one site, of those adapters whose pair `counts`.
+fn groups(at: usize, owners: &[(Range<usize>, &Adapter)], counts: impl Fn(&Pair) -> bool) -> Vec<Group> {
+    let group = |(rows, adapter): &(Range<usize>, &Adapter)| {
+        let pair = adapter.pairs.get(at).filter(|pair| counts(pair))?;
+        Some(Group { rows: rows.clone(), a: Arc::clone(&pair.a), b: Arc::clone(&pair.b) })
+    };
+    owners.iter().filter_map(group).collect()
 }
 
 /// A for every site, drawn uniformly from ±1/√in: PEFT's `kaiming_uniform_(a = √5)`. One for everybody, or one each.

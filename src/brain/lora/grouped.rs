@@ -5,11 +5,14 @@
 
 use std::{ops::Range, sync::Arc};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor, Var};
 use rayon::prelude::*;
 
 use crate::{
-    brain::{error::Result, kernel::accumulate},
+    brain::{
+        error::Result,
+        kernel::{Factor, multiply},
+    },
     config::LoraTarget,
 };
 
@@ -27,36 +30,72 @@ pub struct Group {
     pub b: Arc<Vec<f32>>,
 }
 
+/// What a training step moves of one matrix's adapters: a variable of candle's tape that holds the groups' numbers side by
+/// side, for each group its A, if that is trained, and then its B.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// The numbers.
+    pub numbers: Tensor,
+    /// Whether A is trained beside B.
+    pub with_a: bool,
+}
+
 /// The adapters of a batch for one matrix.
 #[derive(Debug, Clone)]
 pub struct Grouped {
     rank: usize,
     scale: f32,
     groups: Vec<Group>,
+    trained: Option<Trained>,
 }
 
 impl Grouped {
     /// Adapters of rank `rank`, scaled by `scale` = α/r, for groups that lie one after the other and do not overlap.
     pub const fn new(rank: usize, scale: f32, groups: Vec<Group>) -> Self {
-        Self { rank, scale, groups }
+        Self { rank, scale, groups, trained: None }
     }
 
-    /// `out += scale · (x·Aᵀ)·Bᵀ`, group by group: x `[rows, inner]`, out `[rows, width]`.
-    pub fn add_to(&self, x: &[f32], out: &mut [f32], inner: usize, width: usize) {
+    /// The same, followed by candle's tape: gradients of the groups' B, and of A where `with_a` says so, come out at
+    /// [`Grouped::trained`].
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn in_training(self, with_a: bool, device: &Device) -> Result<Self> {
+        let of_group = |group: &Group| {
+            let a = if with_a { group.a.as_slice() } else { &[] };
+            [a, &group.b].concat()
+        };
+        let numbers: Vec<f32> = self.groups.iter().flat_map(of_group).collect();
+        let numbers = Var::from_vec(numbers.clone(), numbers.len(), device)?.into_inner();
+        Ok(Self { trained: Some(Trained { numbers, with_a }), ..self })
+    }
+
+    /// What a training step moves, if there is one.
+    pub const fn trained(&self) -> Option<&Trained> {
+        self.trained.as_ref()
+    }
+
+    /// The slices of `rows` that belong to each group, and what lies between them left out.
+    fn parts<'a>(&self, rows: &'a mut [f32], width: usize) -> Vec<(&Group, &'a mut [f32])> {
         let mut parts = Vec::with_capacity(self.groups.len());
-        let (mut rest, mut done) = (out, 0);
+        let (mut rest, mut done) = (rows, 0);
         for group in &self.groups {
             let (_, after) = rest.split_at_mut((group.rows.start - done) * width);
             let (own, after) = after.split_at_mut(group.rows.len() * width);
             parts.push((group, own));
             (rest, done) = (after, group.rows.end);
         }
+        parts
+    }
+
+    /// `out += scale · (x·Aᵀ)·Bᵀ`, group by group: x `[rows, inner]`, out `[rows, width]`.
+    pub fn add_to(&self, x: &[f32], out: &mut [f32], inner: usize, width: usize) {
         let add = |(group, out): (&Group, &mut [f32])| {
-            let x = &x[group.rows.start * inner..group.rows.end * inner];
-            let mut narrow = vec![0.0; group.rows.len() * self.rank];
-            accumulate(x, &group.a, &mut narrow, inner, self.rank, None);
-            accumulate(&narrow, &group.b, out, self.rank, width, Some(self.scale));
+            let narrow = self.narrow(group, x, inner);
+            let b = Factor::new(&group.b, width, self.rank);
+            multiply(Factor::new(&narrow, group.rows.len(), self.rank), b.t(), out, Some(self.scale));
         };
+        let parts = self.parts(out, width);
         if x.len() * self.rank > PARALLEL {
             parts.into_par_iter().for_each(add);
         } else {
@@ -64,20 +103,78 @@ impl Grouped {
         }
     }
 
-    /// The same in candle's own operations: `[rows, width]`, zero where no adapter is.
+    /// `x·Aᵀ` of a group's rows: `[rows of the group, rank]`.
+    fn narrow(&self, group: &Group, x: &[f32], inner: usize) -> Vec<f32> {
+        let rows = group.rows.len();
+        let x = Factor::new(&x[group.rows.start * inner..group.rows.end * inner], rows, inner);
+        let mut narrow = vec![0.0; rows * self.rank];
+        multiply(x, Factor::new(&group.a, self.rank, inner).t(), &mut narrow, None);
+        narrow
+    }
+
+    /// `dy·B` of a group's rows: `[rows of the group, rank]`.
+    fn narrow_back(&self, group: &Group, dy: &[f32], width: usize) -> Vec<f32> {
+        let rows = group.rows.len();
+        let dy = Factor::new(&dy[group.rows.start * width..group.rows.end * width], rows, width);
+        let mut narrow = vec![0.0; rows * self.rank];
+        multiply(dy, Factor::new(&group.b, width, self.rank), &mut narrow, None);
+        narrow
+    }
+
+    /// The gradient of x: `dx += scale · (dy·B)·A`, group by group: dy `[rows, width]`, dx `[rows, inner]`.
+    pub fn add_back(&self, dy: &[f32], dx: &mut [f32], inner: usize, width: usize) {
+        for (group, dx) in self.parts(dx, inner) {
+            let narrow = self.narrow_back(group, dy, width);
+            let narrow = Factor::new(&narrow, group.rows.len(), self.rank);
+            multiply(narrow, Factor::new(&group.a, self.rank, inner), dx, Some(self.scale));
+        }
+    }
+
+    /// The gradient of what is trained, in its order: `dA = scale · (dy·B)ᵀ·x` where A is trained, `dB = scale · dyᵀ·(x·Aᵀ)`;
+    /// x `[rows, inner]`, dy `[rows, width]`.
+    pub fn gradient(&self, x: &[f32], dy: &[f32], inner: usize, width: usize, with_a: bool) -> Vec<f32> {
+        let mut all = Vec::new();
+        for group in &self.groups {
+            let rows = group.rows.len();
+            let (mut da, mut db) =
+                (vec![0.0; if with_a { self.rank * inner } else { 0 }], vec![0.0; width * self.rank]);
+            if with_a {
+                let (back, x) =
+                    (self.narrow_back(group, dy, width), &x[group.rows.start * inner..group.rows.end * inner]);
+                let back = Factor::new(&back, rows, self.rank);
+                multiply(back.t(), Factor::new(x, rows, inner), &mut da, Some(self.scale));
+            }
+            let (dy, narrow) = (&dy[group.rows.start * width..group.rows.end * width], self.narrow(group, x, inner));
+            let narrow = Factor::new(&narrow, rows, self.rank);
+            multiply(Factor::new(dy, rows, width).t(), narrow, &mut db, Some(self.scale));
+            all.append(&mut da);
+            all.append(&mut db);
+        }
+        all
+    }
+
+    /// The same as [`Grouped::add_to`] in candle's own operations, differentiable: `[rows, width]`, zero where no adapter is.
     ///
     /// # Errors
     /// The shapes do not fit.
     pub fn on_any_device(&self, x: &Tensor, width: usize) -> Result<Tensor> {
         let (rows, inner) = x.dims2()?;
         let zeros = |n: usize| Tensor::zeros((n, width), x.dtype(), x.device());
-        let (mut parts, mut done) = (Vec::new(), 0);
+        let (mut parts, mut done, mut read) = (Vec::new(), 0, 0);
         for group in &self.groups {
             if group.rows.start > done {
                 parts.push(zeros(group.rows.start - done)?);
             }
-            let a = Tensor::from_slice(&group.a, (self.rank, inner), x.device())?;
-            let b = Tensor::from_slice(&group.b, (width, self.rank), x.device())?;
+            let mut next = |shape: (usize, usize), own: &[f32], is_trained: bool| match &self.trained {
+                Some(trained) if is_trained => {
+                    read += own.len();
+                    trained.numbers.narrow(0, read - own.len(), own.len())?.reshape(shape)
+                }
+                _ => Tensor::from_slice(own, shape, x.device()),
+            };
+            let with_a = self.trained.as_ref().is_some_and(|trained| trained.with_a);
+            let a = next((self.rank, inner), &group.a, with_a)?;
+            let b = next((width, self.rank), &group.b, true)?;
             let own = x.narrow(0, group.rows.start, group.rows.len())?;
             parts.push((own.matmul(&a.t()?)?.matmul(&b.t()?)? * f64::from(self.scale))?);
             done = group.rows.end;
@@ -102,6 +199,17 @@ impl ActiveAdapters {
         Self { layers: Vec::new() }
     }
 
+    /// The targets in the order of their slots.
+    const TARGETS: [LoraTarget; 7] = [
+        LoraTarget::Q,
+        LoraTarget::K,
+        LoraTarget::V,
+        LoraTarget::O,
+        LoraTarget::Gate,
+        LoraTarget::Up,
+        LoraTarget::Down,
+    ];
+
     const fn slot(target: LoraTarget) -> usize {
         match target {
             LoraTarget::Q => 0,
@@ -119,6 +227,12 @@ impl ActiveAdapters {
         self.layers.get(layer)?[Self::slot(target)].as_ref()
     }
 
+    /// What a training step moves in one layer, in the order of [`LoraTarget`]s.
+    pub fn trained(&self, layer: usize) -> impl Iterator<Item = (LoraTarget, &Trained)> {
+        let slots = self.layers.get(layer).into_iter().flatten();
+        slots.zip(Self::TARGETS).filter_map(|(grouped, target)| Some((target, grouped.as_ref()?.trained()?)))
+    }
+
     /// Puts adapters on one matrix.
     pub fn set(&mut self, layer: usize, target: LoraTarget, grouped: Grouped) {
         if self.layers.len() <= layer {
@@ -130,22 +244,53 @@ impl ActiveAdapters {
 
 #[cfg(test)]
 mod tests {
-    use candle_core::Device;
-
     use super::*;
 
-    #[test]
-    fn each_group_has_its_own_adapter() {
+    fn two() -> Grouped {
         // Rank 1, in 2, out 2; rows 1 and 2 have one adapter, row 4 another, rows 0 and 3 none.
         let group = |rows, a: [f32; 2], b: [f32; 2]| Group { rows, a: Arc::new(a.to_vec()), b: Arc::new(b.to_vec()) };
         let groups = vec![group(1..3, [1.0, 0.0], [10.0, 20.0]), group(4..5, [0.0, 1.0], [1.0, -1.0])];
-        let grouped = Grouped::new(1, 0.5, groups);
-        let x = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 9.0, 9.0, 5.0, 6.0];
+        Grouped::new(1, 0.5, groups)
+    }
+
+    const X: [f32; 10] = [9.0, 9.0, 1.0, 2.0, 3.0, 4.0, 9.0, 9.0, 5.0, 6.0];
+
+    #[test]
+    fn each_group_has_its_own_adapter() {
         let mut out = vec![100.0; 10];
-        grouped.add_to(&x, &mut out, 2, 2);
+        two().add_to(&X, &mut out, 2, 2);
         assert_eq!(out, [100.0, 100.0, 105.0, 110.0, 115.0, 130.0, 100.0, 100.0, 103.0, 97.0]);
-        let x = Tensor::from_slice(&x, (5, 2), &Device::Cpu).unwrap();
-        let slow: Vec<f32> = grouped.on_any_device(&x, 2).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+        let x = Tensor::from_slice(&X, (5, 2), &Device::Cpu).unwrap();
+        let slow: Vec<f32> = two().on_any_device(&x, 2).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         assert_eq!(slow, [0.0, 0.0, 5.0, 10.0, 15.0, 30.0, 0.0, 0.0, 3.0, -3.0]);
+    }
+
+    #[test]
+    fn gradients_by_hand() {
+        let dy = [7.0, 7.0, 1.0, 0.0, 0.0, 1.0, 7.0, 7.0, 2.0, 1.0];
+        // Group 1: x·A = (1, 3), so dB = ½ (1·1, 1·3). Group 2: x·A = 6, dB = ½ (2·6, 1·6).
+        assert_eq!(two().gradient(&X, &dy, 2, 2, false), [0.5, 1.5, 6.0, 3.0]);
+        // Group 1: dy·B = (10, 20), dA = ½ (10·(1, 2) + 20·(3, 4)). Group 2: dy·B = 1, dA = ½ (5, 6).
+        assert_eq!(two().gradient(&X, &dy, 2, 2, true), [35.0, 50.0, 0.5, 1.5, 2.5, 3.0, 6.0, 3.0]);
+        let mut dx = vec![0.0; 10];
+        two().add_back(&dy, &mut dx, 2, 2);
+        assert_eq!(dx, [0.0, 0.0, 5.0, 0.0, 10.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn candles_own_operations_give_the_same_gradients() {
+        for with_a in [false, true] {
+            let grouped = two().in_training(with_a, &Device::Cpu).unwrap();
+            let x = Var::from_slice(&X, (5, 2), &Device::Cpu).unwrap();
+            let dy = [7.0, 7.0, 1.0, 0.0, 0.0, 1.0, 7.0, 7.0, 2.0, 1.0];
+            let out = grouped.on_any_device(&x, 2).unwrap();
+            let loss = (out * Tensor::from_slice(&dy, (5, 2), &Device::Cpu).unwrap()).unwrap().sum_all().unwrap();
+            let gradients = loss.backward().unwrap();
+            let of = |tensor: &Tensor| gradients.get(tensor).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(of(&grouped.trained().unwrap().numbers), two().gradient(&X, &dy, 2, 2, with_a));
+            let mut dx = vec![0.0; 10];
+            two().add_back(&dy, &mut dx, 2, 2);
+            assert_eq!(of(&x), dx);
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{batch::Sight, cache::LayerCache, matrix::slice_of};
+use super::{batch::Sight, cache::LayerCache, product::slice_of};
 use crate::brain::error::{BrainError, Result};
 
 /// Rows × width from which work on rows is divided among threads.

@@ -13,7 +13,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Cache, Matrix, Norm, attention::Attention};
+use super::{Attention, Batch, Cache, Matrix, Norm, Pass};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -95,13 +95,6 @@ impl Affine {
     }
 }
 
-/// What one forward pass is about.
-struct Pass<'a> {
-    batch: &'a Batch,
-    lora: &'a ActiveAdapters,
-    cache: Option<&'a mut Cache>,
-}
-
 struct SelfAttention {
     q: Matrix,
     k: Matrix,
@@ -126,14 +119,11 @@ impl SelfAttention {
     }
 
     fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
-        let (lora, batch) = (pass.lora, pass.batch);
+        let lora = pass.lora;
         let q = self.q.apply(x, lora.at(layer, LoraTarget::Q))?;
         let k = self.k.apply(x, lora.at(layer, LoraTarget::K))?;
         let v = self.v.apply(x, lora.at(layer, LoraTarget::V))?;
-        let mixed = match &mut pass.cache {
-            None => self.heads.attend(&q, &k, &v, &batch.sights)?,
-            Some(cache) => self.heads.attend_cached(&q, cache.keep(layer, batch, &k, &v)?, &batch.sights)?,
-        };
+        let mixed = pass.attend(&self.heads, layer, &q, &k, &v)?;
         self.o.apply(&mixed, lora, layer, LoraTarget::O)
     }
 }
@@ -217,17 +207,32 @@ impl GptNeo {
         [&self.embedding, &self.positions].into_iter().chain(layers)
     }
 
-    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`. With a cache, the batch
-    /// is one of [`Cache::go_on`], and its rows are kept there.
+    /// The rows of a batch as they enter the first block: `[rows, d]`.
     ///
     /// # Errors
-    /// A token is not in the vocabulary, a sequence is longer than the positions learned, or an operation fails.
-    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let mut x = (self.embedding.rows(&batch.tokens)? + self.positions.rows(&batch.positions)?)?;
-        let mut pass = Pass { batch, lora, cache };
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, &mut pass, layer)?;
-        }
-        self.norm.apply(&x)
+    /// A token is not in the vocabulary, or a sequence is longer than the positions learned.
+    pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
+        Ok((self.embedding.rows(&batch.tokens)? + self.positions.rows(&batch.positions)?)?)
+    }
+
+    /// A pass of a batch through the blocks.
+    pub const fn pass<'a>(&self, batch: &'a Batch, lora: &'a ActiveAdapters, cache: Option<&'a mut Cache>) -> Pass<'a> {
+        Pass { batch, rope: None, lora, cache }
+    }
+
+    /// One block: `[rows, d]` → `[rows, d]`. Differentiable.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn block(&self, layer: usize, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        self.blocks[layer].forward(x, pass, layer)
+    }
+
+    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn finish(&self, x: &Tensor) -> Result<Tensor> {
+        self.norm.apply(x)
     }
 }

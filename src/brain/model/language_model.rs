@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Cache, GptNeo, Llama, Matrix, ModelShape, RopeStyle};
+use super::{Batch, Cache, GptNeo, Llama, Matrix, ModelShape, Pass, RopeStyle};
 use crate::brain::{
     error::Result,
     lora::{ActiveAdapters, Site},
@@ -34,9 +34,52 @@ impl LanguageModel {
     }
 
     fn forward(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
+        let mut pass = self.pass(batch, lora, cache);
+        let mut x = self.embed(batch)?;
+        for layer in 0..self.layers() {
+            x = self.block(layer, &x, &mut pass)?;
+        }
+        self.finish(&x)
+    }
+
+    /// The rows of a batch as they enter the first block: `[rows, d]`.
+    ///
+    /// # Errors
+    /// A token is not in the vocabulary, or a sequence is longer than the positions learned.
+    pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
         match self {
-            Self::Llama(llama) => llama.features(batch, lora, cache),
-            Self::GptNeo(neo) => neo.features(batch, lora, cache),
+            Self::Llama(llama) => llama.embed(batch),
+            Self::GptNeo(neo) => neo.embed(batch),
+        }
+    }
+
+    /// A pass of a batch through the blocks, one by one.
+    pub fn pass<'a>(&self, batch: &'a Batch, lora: &'a ActiveAdapters, cache: Option<&'a mut Cache>) -> Pass<'a> {
+        match self {
+            Self::Llama(llama) => llama.pass(batch, lora, cache),
+            Self::GptNeo(neo) => neo.pass(batch, lora, cache),
+        }
+    }
+
+    /// One block: `[rows, d]` → `[rows, d]`. Differentiable.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn block(&self, layer: usize, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        match self {
+            Self::Llama(llama) => llama.block(layer, x, pass),
+            Self::GptNeo(neo) => neo.block(layer, x, pass),
+        }
+    }
+
+    /// The last hidden rows, normalised: `[rows, d]`.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn finish(&self, x: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Llama(llama) => llama.finish(x),
+            Self::GptNeo(neo) => neo.finish(x),
         }
     }
 
@@ -65,8 +108,11 @@ impl LanguageModel {
     }
 
     /// Layers.
-    pub fn layers(&self) -> usize {
-        self.shape().layers()
+    pub const fn layers(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.config().layers,
+            Self::GptNeo(neo) => neo.config().windows.len(),
+        }
     }
 
     /// Longest sequence that it was made for.

@@ -11,7 +11,7 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Cache, Matrix, Norm, Rope, RopeStyle, attention::Attention};
+use super::{Attention, Batch, Cache, Matrix, Norm, Pass, Rope, RopeStyle};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -89,14 +89,6 @@ impl LlamaConfig {
     }
 }
 
-/// What one forward pass is about.
-struct Pass<'a> {
-    batch: &'a Batch,
-    rope: Rope,
-    lora: &'a ActiveAdapters,
-    cache: Option<&'a mut Cache>,
-}
-
 struct SelfAttention {
     q: Matrix,
     k: Matrix,
@@ -120,14 +112,11 @@ impl SelfAttention {
     }
 
     fn forward(&self, x: &Tensor, pass: &mut Pass, layer: usize) -> Result<Tensor> {
-        let (rope, lora, batch) = (&pass.rope, pass.lora, pass.batch);
-        let q = rope.turn(&self.q.apply(x, lora.at(layer, LoraTarget::Q))?)?;
-        let k = rope.turn(&self.k.apply(x, lora.at(layer, LoraTarget::K))?)?;
+        let lora = pass.lora;
+        let q = pass.turn(self.q.apply(x, lora.at(layer, LoraTarget::Q))?)?;
+        let k = pass.turn(self.k.apply(x, lora.at(layer, LoraTarget::K))?)?;
         let v = self.v.apply(x, lora.at(layer, LoraTarget::V))?;
-        let mixed = match &mut pass.cache {
-            None => self.heads.attend(&q, &k, &v, &batch.sights)?,
-            Some(cache) => self.heads.attend_cached(&q, cache.keep(layer, batch, &k, &v)?, &batch.sights)?,
-        };
+        let mixed = pass.attend(&self.heads, layer, &q, &k, &v)?;
         self.o.apply(&mixed, lora.at(layer, LoraTarget::O))
     }
 }
@@ -229,19 +218,33 @@ impl Llama {
         std::iter::once(&self.embedding).chain(layers).chain(self.output.as_ref())
     }
 
-    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`. With a cache, the batch
-    /// is one of [`Cache::go_on`], and its rows are kept there.
+    /// The rows of a batch as they enter the first block: `[rows, d]`.
     ///
     /// # Errors
-    /// A token is not in the vocabulary, or an operation fails.
-    pub fn features(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
+    /// A token is not in the vocabulary.
+    pub fn embed(&self, batch: &Batch) -> Result<Tensor> {
+        self.embedding.rows(&batch.tokens)
+    }
+
+    /// A pass of a batch through the blocks.
+    pub fn pass<'a>(&self, batch: &'a Batch, lora: &'a ActiveAdapters, cache: Option<&'a mut Cache>) -> Pass<'a> {
         let LlamaConfig { head, rope_theta, rope_style, .. } = self.config;
-        let rope = Rope::new(&batch.positions, head, rope_theta, rope_style);
-        let mut pass = Pass { batch, rope, lora, cache };
-        let mut x = self.embedding.rows(&batch.tokens)?;
-        for (layer, block) in self.blocks.iter().enumerate() {
-            x = block.forward(&x, &mut pass, layer)?;
-        }
-        self.norm.apply(&x)
+        Pass { batch, rope: Some(Rope::new(&batch.positions, head, rope_theta, rope_style)), lora, cache }
+    }
+
+    /// One block: `[rows, d]` → `[rows, d]`. Differentiable.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn block(&self, layer: usize, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
+        self.blocks[layer].forward(x, pass, layer)
+    }
+
+    /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn finish(&self, x: &Tensor) -> Result<Tensor> {
+        self.norm.apply(x)
     }
 }

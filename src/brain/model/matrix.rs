@@ -7,16 +7,25 @@
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 use candle_core::{
-    CpuStorage, CustomOp1, DType, Device, Layout, Result as CandleResult, Shape, Storage, Tensor,
+    CpuStorage, DType, Device, Result as CandleResult, Storage, Tensor,
     quantized::{GgmlDType, QTensor},
 };
 
-use super::affine::Affine;
+use super::{
+    affine::Affine,
+    product::{FrozenProduct, slice_of},
+};
 use crate::brain::{
     error::Result,
-    kernel::{Rows, WeightRows, product},
+    kernel::{Rows, WeightRows},
     lora::Grouped,
 };
+
+#[cfg(test)]
+thread_local! {
+    /// Whether products with quantised weights are candle's own on this thread, to show in a test what these leave out.
+    pub(crate) static PLAIN_PRODUCTS: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
 
 /// A weight matrix `[out, in]`.
 #[derive(Debug, Clone)]
@@ -130,9 +139,20 @@ impl Matrix {
             Kept::Dense(weight) => !weight.track_op(),
             Kept::Blocks(_) | Kept::Affine(_) => true,
         };
+        #[cfg(test)]
+        if let (true, Kept::Blocks(blocks)) = (PLAIN_PRODUCTS.get(), &self.kept) {
+            use candle_core::{Module, quantized::QMatMul};
+            let base = QMatMul::from_arc(Arc::clone(blocks))?.forward(x)?;
+            let adapted = adapters.map(|grouped| grouped.on_any_device(x, self.out)).transpose()?;
+            return Ok(adapted.map_or(Ok(base.clone()), |adapted| base + adapted)?);
+        }
         if frozen && x.device().is_cpu() {
             let op = FrozenProduct { matrix: self.clone(), adapters: adapters.cloned() };
-            return Ok(x.contiguous()?.apply_op1(op)?);
+            let x = x.contiguous()?;
+            return Ok(match adapters.and_then(|grouped| grouped.trained()) {
+                Some(trained) => x.apply_op2(&trained.numbers, op)?,
+                None => x.apply_op1(op)?,
+            });
         }
         let base = x.matmul(&self.whole()?.t()?)?;
         Ok(match adapters {
@@ -140,49 +160,18 @@ impl Matrix {
             None => base,
         })
     }
-}
 
-/// The product with a frozen matrix on the processor. Its backward pass is not written yet, and says so.
-struct FrozenProduct {
-    matrix: Matrix,
-    adapters: Option<Arc<Grouped>>,
-}
-
-impl CustomOp1 for FrozenProduct {
-    fn name(&self) -> &'static str {
-        "frozen-product"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
-        let (rows, inner) = layout.shape().dims2()?;
-        if inner != self.matrix.inner {
-            candle_core::bail!("a row of {inner} entries meets a matrix with {} columns", self.matrix.inner);
-        }
-        let x = slice_of(storage, layout)?;
-        let width = self.matrix.out;
-        let mut out = vec![0.0; rows * width];
-        match &self.matrix.kept {
+    /// Calls `then` with the weights as rows of f32, on the processor.
+    pub(super) fn with_rows<T>(&self, then: impl FnOnce(&dyn WeightRows) -> T) -> CandleResult<T> {
+        Ok(match &self.kept {
             Kept::Dense(weight) => {
                 let (guard, layout) = weight.storage_and_layout();
                 let Storage::Cpu(storage) = &*guard else { candle_core::bail!("weights are not on the processor") };
-                product(x, &Rows { weights: slice_of(storage, layout)?, inner }, &mut out, inner, width);
+                then(&Rows { weights: slice_of(storage, layout)?, inner: self.inner })
             }
-            Kept::Blocks(blocks) => product(x, &Blocks::new(blocks)?, &mut out, inner, width),
-            Kept::Affine(weight) => product(x, &**weight, &mut out, inner, width),
-        }
-        if let Some(grouped) = &self.adapters {
-            grouped.add_to(x, &mut out, inner, width);
-        }
-        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
-    }
-}
-
-/// The numbers of a contiguous f32 tensor.
-pub(super) fn slice_of<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f32]> {
-    let all = storage.as_slice::<f32>()?;
-    match layout.contiguous_offsets() {
-        Some((begin, end)) => Ok(&all[begin..end]),
-        None => candle_core::bail!("the tensor is not contiguous"),
+            Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
+            Kept::Affine(weight) => then(&**weight),
+        })
     }
 }
 

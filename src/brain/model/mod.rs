@@ -11,16 +11,22 @@ mod language_model;
 mod llama;
 mod matrix;
 mod norm;
+mod pass;
+mod product;
 mod rope;
 mod shape;
 
 pub use affine::Affine;
+pub use attention::Attention;
 pub use batch::{Batch, Placed, Sight};
 pub use cache::{Cache, LayerCache, Prefix};
 pub use gpt_neo::{GptNeo, GptNeoConfig};
 pub use language_model::LanguageModel;
 pub use llama::{Llama, LlamaConfig};
+#[cfg(test)]
+pub(crate) use matrix::PLAIN_PRODUCTS;
 pub use matrix::{Matrix, matrix_from};
 pub use norm::Norm;
+pub use pass::Pass;
 pub use rope::{Rope, RopeStyle};
 pub use shape::ModelShape;

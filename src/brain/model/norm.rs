@@ -3,8 +3,9 @@
 //! candle-nn's fused kernels have no backward pass and say nothing about it, so that they serve only where nothing is
 //! followed for gradients.
 
-use candle_core::Tensor;
+use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 
+use super::product::{on_slice, slice_of};
 use crate::brain::error::Result;
 
 /// How rows are normalised.
@@ -34,8 +35,10 @@ impl Norm {
     pub fn apply(&self, x: &Tensor) -> Result<Tensor> {
         let followed = x.track_op() || self.weight.track_op();
         let (w, eps) = (&self.weight, self.eps);
+        let is_frozen = !w.track_op() && x.device().is_cpu();
         Ok(match (&self.bias, followed) {
             (None, false) => candle_nn::ops::rms_norm(&x.contiguous()?, w, eps)?,
+            (None, true) if is_frozen => x.contiguous()?.apply_op1(FrozenRms { weight: w.clone(), eps })?,
             (None, true) => candle_nn::ops::rms_norm_slow(x, w, eps)?,
             (Some(bias), false) => candle_nn::ops::layer_norm(&x.contiguous()?, w, bias, eps)?,
             (Some(bias), true) => candle_nn::ops::layer_norm_slow(x, w, bias, eps)?,
@@ -45,5 +48,79 @@ impl Norm {
     /// Numbers that it holds.
     pub fn elements(&self) -> usize {
         self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count)
+    }
+}
+
+/// RMSNorm with a weight that is not trained, in one pass over each row, and its backward pass in another.
+struct FrozenRms {
+    weight: Tensor,
+    eps: f32,
+}
+
+/// `1 / √(mean x² + ε)`.
+fn inverse_rms(row: &[f32], eps: f32) -> f32 {
+    (row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32 + eps).sqrt().recip()
+}
+
+impl CustomOp1 for FrozenRms {
+    fn name(&self) -> &'static str {
+        "frozen-rms-norm"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let x = slice_of(storage, layout)?;
+        let out = on_slice(&self.weight, |w| {
+            let mut out = Vec::with_capacity(x.len());
+            for row in x.chunks_exact(w.len()) {
+                let inverse = inverse_rms(row, self.eps);
+                out.extend(row.iter().zip(w).map(|(x, w)| x * inverse * w));
+            }
+            Ok(out)
+        })?;
+        Ok((CpuStorage::F32(out), layout.shape().clone()))
+    }
+
+    /// With n = 1/rms: `dx = n·(w⊙dy − x · n²·mean(x⊙w⊙dy))`.
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
+        let grad = grad.contiguous()?;
+        let dx = on_slice(x, |x| {
+            on_slice(&grad, |dy| {
+                on_slice(&self.weight, |w| {
+                    let mut out = Vec::with_capacity(x.len());
+                    for (row, dy) in x.chunks_exact(w.len()).zip(dy.chunks_exact(w.len())) {
+                        let inverse = inverse_rms(row, self.eps);
+                        let weighed: f32 = row.iter().zip(w).zip(dy).map(|((x, w), dy)| x * w * dy).sum();
+                        let factor = inverse * inverse * weighed / w.len() as f32;
+                        out.extend(row.iter().zip(w).zip(dy).map(|((x, w), dy)| inverse * (w * dy - x * factor)));
+                    }
+                    Ok(out)
+                })
+            })
+        })?;
+        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    #[test]
+    fn the_frozen_norm_and_its_gradient_equal_candles_own_operations() {
+        let numbers: Vec<f32> = (0..24).map(|i| (i as f32 * 0.7).sin() * 3.0).collect();
+        let x = Var::from_slice(&numbers, (3, 8), &Device::Cpu).unwrap();
+        let w = Tensor::from_slice(&numbers[..8], 8, &Device::Cpu).unwrap();
+        let dy = Tensor::arange(0_f32, 24.0, &Device::Cpu).unwrap().reshape((3, 8)).unwrap();
+        let both =
+            [Norm::rms(w.clone(), 1e-3).apply(&x).unwrap(), candle_nn::ops::rms_norm_slow(&x, &w, 1e-3).unwrap()];
+        let flat = |x: &Tensor| x.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let gradient = |y: &Tensor| flat((y * &dy).unwrap().sum_all().unwrap().backward().unwrap().get(&x).unwrap());
+        let far = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far(&flat(&both[0]), &flat(&both[1])) < 1e-5);
+        let (fast, slow) = (gradient(&both[0]), gradient(&both[1]));
+        assert!(far(&fast, &slow) < 1e-4, "{fast:?}\n{slow:?}");
+        assert!(slow.iter().any(|x| x.abs() > 0.1), "something to compare");
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{attention::PARALLEL, matrix::slice_of};
+use super::{attention::PARALLEL, product::slice_of};
 use crate::brain::error::Result;
 
 /// Which entries of a head form a pair.

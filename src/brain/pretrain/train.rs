@@ -10,7 +10,7 @@ use crate::brain::{
     error::{BrainError, Result},
     files::Keep,
     lora::ActiveAdapters,
-    model::{Batch, Llama, LlamaConfig},
+    model::{Batch, LanguageModel, Llama, LlamaConfig},
 };
 
 /// How a model is trained.
@@ -38,7 +38,7 @@ impl Default for Recipe {
 
 /// A model in training.
 pub struct Trainer {
-    model: Llama,
+    model: LanguageModel,
     vars: Vec<(String, Var)>,
     optimiser: AdamW,
     recipe: Recipe,
@@ -52,7 +52,7 @@ impl Trainer {
     /// The shape is impossible.
     pub fn new(config: LlamaConfig, recipe: Recipe, draws: impl Rng) -> Result<Self> {
         let mut fresh = Fresh::new(draws, recipe.spread, config.layers);
-        let model = Llama::load(config, &mut fresh, &Keep::as_is())?;
+        let model = LanguageModel::Llama(Llama::load(config, &mut fresh, &Keep::as_is())?);
         let vars = fresh.into_vars();
         let adam = ParamsAdamW { lr: 0.0, beta2: 0.99, weight_decay: recipe.weight_decay, ..ParamsAdamW::default() };
         let optimiser = AdamW::new(vars.iter().map(|(_, var)| var.clone()).collect(), adam)?;
@@ -60,12 +60,12 @@ impl Trainer {
     }
 
     /// The model as it stands.
-    pub const fn model(&self) -> &Llama {
+    pub const fn model(&self) -> &LanguageModel {
         &self.model
     }
 
     /// The model, as it has become.
-    pub fn into_model(self) -> Llama {
+    pub fn into_model(self) -> LanguageModel {
         self.model
     }
 
@@ -108,8 +108,8 @@ impl Trainer {
     /// An operation fails.
     pub fn loss(&self, documents: &[&[u32]]) -> Result<Tensor> {
         let (batch, targets) = pack(documents);
-        let features = self.model.features(&batch, &ActiveAdapters::none(), None)?;
-        let logits = self.model.output().apply(&features, None)?;
+        let features = self.model.features(&batch, &ActiveAdapters::none())?;
+        let logits = self.model.logits(&features)?;
         let targets = Tensor::new(targets, logits.device())?;
         Ok(candle_nn::loss::cross_entropy(&logits, &targets)?)
     }

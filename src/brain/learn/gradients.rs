@@ -1,0 +1,186 @@
+//! The gradients of every adapter against finite differences, over every way to keep weights.
+
+use std::{path::Path, sync::Arc};
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
+
+use super::*;
+use crate::{
+    brain::{
+        Question, Scorer, Trie, load_model,
+        lora::{Adapter, AdapterLayout, Pair},
+        model::{LanguageModel, PLAIN_PRODUCTS},
+    },
+    config::ModelSettings,
+    protocol::LearningRule,
+};
+
+/// Entries of every A and every B that are moved.
+const ENTRIES: usize = 100;
+
+struct Case {
+    model: LanguageModel,
+    scorer: Scorer,
+    layout: AdapterLayout,
+    adapters: Vec<Adapter>,
+    prompts: Vec<Vec<Vec<u32>>>,
+    targets: Vec<Vec<Target>>,
+    rule: LearningRule,
+}
+
+impl Case {
+    /// Two agents with adapters on every matrix, who learn from three prompts each.
+    fn new(path: &str) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path);
+        let settings = ModelSettings { path: path.to_string_lossy().into_owned(), ..ModelSettings::default() };
+        let model = load_model(&settings).unwrap().model;
+        let trie = Trie::new(vec![vec![50, 60], vec![50, 61], vec![70], vec![71, 5]]).unwrap();
+        let scorer = Scorer::new(&model, trie).unwrap();
+        let layout = AdapterLayout { rank: 2, alpha: 4.0, sites: model.sites() };
+        let mut draws = ChaCha8Rng::seed_from_u64(7);
+        let mut random =
+            |len: usize, most: f32| Arc::new((0..len).map(|_| draws.random_range(-most..most)).collect::<Vec<f32>>());
+        let mut adapter = || {
+            let pair = |site: &crate::brain::lora::Site| Pair {
+                a: random(2 * site.inner, (site.inner as f32).sqrt().recip()),
+                b: random(2 * site.out, 0.2),
+            };
+            Adapter { pairs: layout.sites.iter().map(pair).collect() }
+        };
+        let adapters = vec![adapter(), adapter()];
+        let prompts = vec![
+            vec![vec![9, 33, 120, 7], vec![301, 2, 14, 8, 77, 12, 5, 90, 111, 3, 44], vec![88]],
+            vec![vec![12, 290], vec![4, 201, 65, 18], vec![150, 3, 17]],
+        ];
+        let target = |reply, weight| Target { reply, weight, log_acted: -1.5 };
+        let targets = vec![
+            vec![target(0, 1.0), target(2, 3.0), target(1, -0.5)],
+            vec![target(3, 2.0), target(0, -1.0), target(1, 4.0)],
+        ];
+        let rule = LearningRule { entropy: 0.2, kl: 0.3, ..LearningRule::default() };
+        Self { model, scorer, layout, adapters, prompts, targets, rule }
+    }
+
+    fn slopes(&self) -> Vec<Slope> {
+        let exercise = |at: usize| Exercise {
+            adapter: &self.adapters[at],
+            prompts: &self.prompts[at],
+            targets: &self.targets[at],
+        };
+        let exercises = [exercise(0), exercise(1)];
+        slopes(&self.model, &self.scorer, &self.layout, &self.rule, true, &exercises).unwrap()
+    }
+
+    /// The loss of one agent with another adapter.
+    fn loss(&self, agent: usize, adapter: &Adapter) -> f64 {
+        let score = |adapter| {
+            let asked: Vec<_> = self.prompts[agent].iter().map(|tokens| Question { tokens, adapter }).collect();
+            self.scorer.score(&self.model, &self.layout, &asked).unwrap()
+        };
+        let (own, bare) = (score(Some(adapter)), score(None));
+        let one = |((logits, bare), target): ((&Vec<_>, &Vec<_>), &Target)| {
+            let base = self.scorer.trie().log_probabilities(bare, self.rule.temperature);
+            sample_loss(self.scorer.trie(), logits, Some(&base), target, &self.rule).loss
+        };
+        own.iter().zip(&bare).zip(&self.targets[agent]).map(one).sum::<f64>() / own.len() as f64
+    }
+
+    /// The slope of one entry, by four losses (Richardson's extrapolation of central differences).
+    fn difference(&self, agent: usize, site: usize, entry: usize) -> f64 {
+        let at = |by: f32| {
+            let mut adapter = self.adapters[agent].clone();
+            let pair = &mut adapter.pairs[site];
+            let split = pair.a.len();
+            let numbers = if entry < split { &mut pair.a } else { &mut pair.b };
+            Arc::make_mut(numbers)[if entry < split { entry } else { entry - split }] += by;
+            self.loss(agent, &adapter)
+        };
+        let central = |h: f32| (at(h) - at(-h)) / (2.0 * f64::from(h));
+        let h = 1.0 / 128.0;
+        (4.0 * central(h) - central(2.0 * h)) / 3.0
+    }
+
+    /// The largest relative error over every matrix's A and B: |gradient − differences| / |differences|, both as vectors of
+    /// the entries that were moved.
+    fn worst(&self) -> f64 {
+        let slopes = self.slopes();
+        let sites: Vec<_> = (0..self.layout.sites.len()).flat_map(|site| [(0, site), (1, site)]).collect();
+        let of_site = |(agent, site): &(usize, usize)| {
+            let gradient = &slopes[*agent].gradient[*site];
+            let split = self.adapters[*agent].pairs[*site].a.len();
+            let mut draws = ChaCha8Rng::seed_from_u64(*site as u64);
+            let mut worst: f64 = 0.0;
+            for range in [0..split, split..gradient.len()] {
+                let (mut gap, mut size) = (0.0, 0.0);
+                for _ in 0..ENTRIES {
+                    let entry = draws.random_range(range.clone());
+                    let (exact, slope) = (f64::from(gradient[entry]), self.difference(*agent, *site, entry));
+                    gap += (exact - slope).powi(2);
+                    size += slope.powi(2);
+                }
+                worst = worst.max((gap / size).sqrt());
+            }
+            worst
+        };
+        sites.par_iter().map(of_site).reduce(|| 0.0, f64::max)
+    }
+}
+
+/// |a − b| / |b|.
+fn apart(a: &Numbers, b: &Numbers) -> f64 {
+    let gap: f64 = a.iter().flatten().zip(b.iter().flatten()).map(|(a, b)| f64::from(a - b).powi(2)).sum();
+    gap.sqrt() / norm(b)
+}
+
+#[test]
+fn gradients_of_every_target_equal_finite_differences_over_every_base() {
+    let bases = ["llama-f32.gguf", "llama-f16.gguf", "llama-q8_0.gguf", "llama-q4_0.gguf", "llama-q4_k.gguf"];
+    for base in bases.into_iter().chain(["llama-hf", "llama-mlx-4bit", "gpt-neo-hf"]) {
+        let worst = Case::new(base).worst();
+        println!("{base}: {worst:.1e}");
+        assert!(worst < 1e-2, "{base}: {worst}");
+    }
+}
+
+/// What candle's own product with quantised weights would do: it drops the gradient of its input in silence.
+#[test]
+fn the_same_check_fails_with_candles_own_quantised_product() {
+    let case = Case::new("llama-q4_0.gguf");
+    PLAIN_PRODUCTS.set(true);
+    let plain = case.slopes();
+    PLAIN_PRODUCTS.set(false);
+    let true_slopes = case.slopes();
+    assert!(apart(&plain[0].gradient, &true_slopes[0].gradient) > 0.5, "nothing was dropped");
+    // The losses are the same: nothing but the gradient tells.
+    assert!((plain[0].loss - true_slopes[0].loss).abs() < 0.1, "{} {}", plain[0].loss, true_slopes[0].loss);
+    let lowest = case.layout.sites.iter().position(|site| site.layer == 0).unwrap();
+    let (entry, slope) = (0, case.difference(0, lowest, 0));
+    let gap = (f64::from(plain[0].gradient[lowest][entry]) - slope).abs();
+    assert!(gap > 0.05 * slope.abs(), "finite differences tell, too: {gap} of {slope}");
+}
+
+#[test]
+fn below_the_lowest_adapter_there_is_no_backward_pass_and_the_gradient_is_the_same() {
+    let all = Case::new("llama-f32.gguf");
+    let is_top = |at: &usize| all.layout.sites[*at].layer == 1;
+    let tops: Vec<usize> = (0..all.layout.sites.len()).filter(is_top).collect();
+    let mut top = Case::new("llama-f32.gguf");
+    top.layout.sites = tops.iter().map(|at| all.layout.sites[*at]).collect();
+    let mut both = Case::new("llama-f32.gguf");
+    for agent in 0..2 {
+        top.adapters[agent].pairs = tops.iter().map(|at| all.adapters[agent].pairs[*at].clone()).collect();
+        // The lower layer's adapters change nothing where B is zero.
+        for (at, pair) in both.adapters[agent].pairs.iter_mut().enumerate().filter(|(at, _)| !tops.contains(at)) {
+            pair.b = Arc::new(vec![0.0; all.adapters[agent].pairs[at].b.len()]);
+        }
+    }
+    let (fewer, more) = (top.slopes(), both.slopes());
+    for (fewer, more) in fewer.iter().zip(&more) {
+        for (at, site) in tops.iter().enumerate() {
+            let apart = apart(&vec![fewer.gradient[at].clone()], &vec![more.gradient[*site].clone()]);
+            assert!(apart < 1e-5, "site {at}: {apart}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Learning: the loss, its gradient by the adapters, and the update.
+//!
+//! This room does *not* know agents, or where experience comes from.
+
+#[cfg(test)]
+mod gradients;
+mod objective;
+mod optimiser;
+mod step;
+
+pub use objective::{SampleLoss, Target, sample_loss};
+pub use optimiser::{Moments, Numbers, norm, update};
+pub use step::{Exercise, Slope, slopes};

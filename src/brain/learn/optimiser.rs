@@ -1,0 +1,169 @@
+//! Adam (Kingma and Ba 2014, arXiv:1412.6980) for one adapter, with the gradient's length limited (Pascanu et al. 2012,
+//! arXiv:1211.5063).
+//!
+//! An update that would put a number into an adapter that is not finite is refused, and nothing changes.
+//!
+//! This module does *not* know where gradients come from.
+
+use std::sync::Arc;
+
+use super::super::lora::{Adapter, Pair};
+use crate::protocol::LearningRule;
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// One number per trained number, site by site: A's, where A is trained, and then B's.
+pub type Numbers = Vec<Vec<f32>>;
+
+/// Adam's running means for one adapter.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Moments {
+    /// Updates so far.
+    pub steps: u64,
+    /// Running mean of the gradient; empty before the first update.
+    pub first: Numbers,
+    /// Running mean of its square.
+    pub second: Numbers,
+}
+
+impl Moments {
+    /// Bytes that they take.
+    pub fn bytes(&self) -> usize {
+        self.first.iter().chain(&self.second).map(|numbers| numbers.len() * size_of::<f32>()).sum()
+    }
+}
+
+/// The length of a gradient: √Σg².
+pub fn norm(gradient: &Numbers) -> f64 {
+    gradient.iter().flatten().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+}
+
+/// One update: the adapter and the moments after it. `gradient` is in the order of [`Numbers`].
+///
+/// `m ← β₁m + (1 − β₁)g`, `v ← β₂v + (1 − β₂)g²`, `θ ← θ − η · m̂ / (√v̂ + ε)`, where g is scaled down to the rule's longest
+/// gradient and m̂, v̂ are m and v without their bias towards zero.
+///
+/// # Errors
+/// A clause that says what would not be finite; nothing has changed then.
+pub fn update(
+    adapter: &Adapter,
+    moments: &Moments,
+    gradient: &Numbers,
+    rule: &LearningRule,
+    with_a: bool,
+) -> Result<(Adapter, Moments), String> {
+    if gradient.len() != adapter.pairs.len() {
+        return Err("its gradient belongs to another adapter".to_owned());
+    }
+    let length = norm(gradient);
+    if !length.is_finite() {
+        return Err("its gradient is not finite".to_owned());
+    }
+    let scale = if length > rule.gradient_clip { rule.gradient_clip / length } else { 1.0 };
+    let steps = moments.steps + 1;
+    let mut next = Moments { steps, first: Vec::new(), second: Vec::new() };
+    let unbias = |beta: f64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));
+    let (unbias_1, unbias_2) = (unbias(BETA_1), unbias(BETA_2));
+    let mut pairs = Vec::with_capacity(adapter.pairs.len());
+    for (site, (pair, gradient)) in adapter.pairs.iter().zip(gradient).enumerate() {
+        let (mut a, mut b) = (Vec::new(), pair.b.to_vec());
+        if with_a {
+            a = pair.a.to_vec();
+        }
+        let known = |means: &Numbers| means.get(site).cloned().unwrap_or_else(|| vec![0.0; gradient.len()]);
+        let (mut first, mut second) = (known(&moments.first), known(&moments.second));
+        let weights = a.iter_mut().chain(b.iter_mut());
+        for (((weight, g), m), v) in weights.zip(gradient).zip(&mut first).zip(&mut second) {
+            let g = f64::from(*g) * scale;
+            let (mean, square) = (
+                BETA_1.mul_add(f64::from(*m), (1.0 - BETA_1) * g),
+                BETA_2.mul_add(f64::from(*v), (1.0 - BETA_2) * g * g),
+            );
+            let step = rule.learning_rate * (mean / unbias_1) / ((square / unbias_2).sqrt() + EPSILON);
+            *weight = (f64::from(*weight) - step) as f32;
+            (*m, *v) = (mean as f32, square as f32);
+        }
+        if !a.iter().chain(&b).all(|weight| weight.is_finite()) {
+            return Err("a weight would not be finite".to_owned());
+        }
+        pairs.push(Pair { a: if with_a { Arc::new(a) } else { Arc::clone(&pair.a) }, b: Arc::new(b) });
+        next.first.push(first);
+        next.second.push(second);
+    }
+    Ok((Adapter { pairs }, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+    use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+
+    use super::*;
+
+    fn adapter() -> Adapter {
+        Adapter { pairs: vec![Pair { a: Arc::new(vec![0.5, -0.5]), b: Arc::new(vec![1.0, 2.0, 3.0]) }] }
+    }
+
+    fn rule() -> LearningRule {
+        LearningRule { learning_rate: 0.1, gradient_clip: 1e9, ..LearningRule::default() }
+    }
+
+    #[test]
+    fn the_first_step_by_hand() {
+        // Without bias m̂ = g and v̂ = g²: every weight moves by the learning rate against the sign of its gradient.
+        let (after, moments) =
+            update(&adapter(), &Moments::default(), &vec![vec![4.0, -0.01, 0.0]], &rule(), false).unwrap();
+        let b = &after.pairs[0].b;
+        assert!((b[0] - 0.9).abs() < 1e-6 && (b[1] - 2.1).abs() < 1e-5 && b[2] == 3.0, "{b:?}");
+        assert_eq!(after.pairs[0].a, adapter().pairs[0].a);
+        assert_eq!((moments.steps, moments.first[0].len()), (1, 3));
+        assert!((moments.first[0][0] - 0.4).abs() < 1e-6 && (moments.second[0][0] - 0.016).abs() < 1e-6);
+    }
+
+    #[test]
+    fn ten_steps_equal_candles_adam() {
+        let weights = Var::from_slice(&[1_f32, 2.0, 3.0], 3, &Device::Cpu).unwrap();
+        let params = ParamsAdamW { lr: 0.1, weight_decay: 0.0, ..ParamsAdamW::default() };
+        let mut theirs = AdamW::new(vec![weights.clone()], params).unwrap();
+        let (mut ours, mut moments) = (adapter(), Moments::default());
+        for step in 0..10 {
+            // The loss Σ w³·(step + 1): the gradient is 3w²·(step + 1).
+            let factor = f64::from(step + 1);
+            theirs.backward_step(&(weights.powf(3.0).unwrap().sum_all().unwrap() * factor).unwrap()).unwrap();
+            let gradient = ours.pairs[0].b.iter().map(|w| 3.0 * w * w * factor as f32).collect();
+            (ours, moments) = update(&ours, &moments, &vec![gradient], &rule(), false).unwrap();
+        }
+        let theirs: Vec<f32> = weights.to_vec1().unwrap();
+        assert!(ours.pairs[0].b.iter().zip(&theirs).all(|(a, b)| (a - b).abs() < 1e-5), "{ours:?} {theirs:?}");
+    }
+
+    #[test]
+    fn a_long_gradient_is_scaled_down() {
+        let clipped = LearningRule { gradient_clip: 1.0, ..rule() };
+        let (_, moments) =
+            update(&adapter(), &Moments::default(), &vec![vec![3.0, 4.0, 0.0]], &clipped, false).unwrap();
+        assert!((moments.first[0][0] - 0.06).abs() < 1e-6 && (moments.first[0][1] - 0.08).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_finite_is_refused() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let refused = update(&adapter(), &Moments::default(), &vec![vec![bad, 0.0, 0.0]], &rule(), false);
+            assert_eq!(refused.unwrap_err(), "its gradient is not finite");
+        }
+        let far = LearningRule { learning_rate: f64::MAX, ..rule() };
+        let refused = update(&adapter(), &Moments::default(), &vec![vec![1.0, 1.0, 1.0]], &far, false);
+        assert_eq!(refused.unwrap_err(), "a weight would not be finite");
+    }
+
+    #[test]
+    fn a_moves_where_it_is_trained() {
+        let (after, moments) =
+            update(&adapter(), &Moments::default(), &vec![vec![1.0, -1.0, 1.0, 0.0, 0.0]], &rule(), true).unwrap();
+        assert!((after.pairs[0].a[0] - 0.4).abs() < 1e-5 && (after.pairs[0].a[1] + 0.4).abs() < 1e-5);
+        assert!((after.pairs[0].b[0] - 0.9).abs() < 1e-5 && after.pairs[0].b[1] == 2.0);
+        assert_eq!(moments.first[0].len(), 5);
+    }
+}

@@ -1,0 +1,63 @@
+//! A generation gives way to the next: children's minds from their parents'.
+
+use std::sync::Arc;
+
+use super::Llm;
+use crate::{
+    brain::{
+        breed::{Merged, merge, mutate},
+        population::Mind,
+    },
+    protocol::{Birth, Born, Bred, Breed, CreatureId, Moment, StreamKey},
+};
+
+impl Llm {
+    /// Makes the children of a habitat's next generation, and forgets who does not live on.
+    pub fn breed(&mut self, breed: &Breed) -> Bred {
+        let name = |creature| (breed.habitat, creature);
+        let mut population = self.shelf.open();
+        let (mut born, mut minds, mut trouble) = (Vec::new(), Vec::new(), None);
+        for (birth, draws) in breed.births.iter().zip(&breed.draws) {
+            let parents = birth.parents.map(|parent| population.minds.get(&name(parent)).cloned());
+            let [Some(first), Some(second)] = parents else { continue };
+            let (mind, energy_lost, why) = self.child(breed, birth, &first, &second, draws);
+            trouble = trouble.or(why);
+            born.push(Born { child: birth.child, energy_lost });
+            minds.push((name(birth.child), mind));
+        }
+        let lives = |creature: &CreatureId| breed.living.contains(creature);
+        population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
+        population.minds.extend(minds);
+        drop(population);
+        self.prefixes.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
+        Bred { habitat: breed.habitat, born, trouble }
+    }
+
+    /// A child, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
+    fn child(
+        &self,
+        breed: &Breed,
+        birth: &Birth,
+        first: &Mind,
+        second: &Mind,
+        draws: &StreamKey,
+    ) -> (Mind, f64, Option<String>) {
+        let [one, two] = [first, second].map(|parent| parent.heritage(breed.learned));
+        let (Merged { adapter, energy_lost }, why) = match merge(&self.layout, one, two, birth.share) {
+            Ok(merged) => (merged, None),
+            Err(why) => {
+                let sentence = format!("Creature {} is its first parent's copy: {why}.", birth.child);
+                (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(sentence))
+            }
+        };
+        let mut draws = draws.at(Moment::new(0, birth.child.0));
+        let adapter = mutate(&adapter, breed.mutation_rate, breed.mutation_size, self.trains_a(), &mut draws);
+        let mut mind = Mind::newborn(adapter, self.plan.keeps_genomes);
+        // With one A for all, the first parent's moments still speak of the same numbers. A merge of free A and B turns
+        // the basis, and what was not learned by the genome itself has no moments.
+        if breed.learned && !self.trains_a() {
+            mind.moments = Arc::clone(&first.moments);
+        }
+        (mind, energy_lost, why)
+    }
+}

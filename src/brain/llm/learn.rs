@@ -1,0 +1,155 @@
+//! Learning: lessons become updates of adapters.
+
+use std::{sync::Arc, time::Instant};
+
+use rayon::prelude::*;
+
+use super::Llm;
+use crate::{
+    brain::{
+        error::Result,
+        learn::{Exercise, Slope, Target, norm, slopes, update},
+        lora::Adapter,
+        population::Mind,
+    },
+    protocol::{Learned, LearningRule, Lesson, Sample, Train, Trained},
+};
+
+/// Lessons in a batch of a small model: tensors stay below the 65,536 numbers from which candle divides work among a pool
+/// of its own, whose waiting threads would take the processors from ours.
+const SMALL_BATCH: usize = 1;
+/// Lessons in a batch of a large model.
+const LARGE_BATCH: usize = 8;
+
+/// A lesson under way: the mind as it becomes, and what is told of it.
+struct Pupil<'a> {
+    lesson: &'a Lesson,
+    mind: Mind,
+    learned: Learned,
+}
+
+impl Llm {
+    /// Lets everybody learn who has a lesson. Whoever's numbers would not be finite learns nothing, and says so.
+    pub fn train(&mut self, train: &Train) -> Trained {
+        let begun = Instant::now();
+        let mut population = self.shelf.open();
+        // Whoever has experience has been asked, and so has a mind.
+        let known = train.lessons.iter().filter_map(|lesson| {
+            let mind = population.minds.get(&(lesson.habitat, lesson.creature))?.clone();
+            Some(Pupil { lesson, learned: blank_report(lesson, &mind), mind })
+        });
+        let pupils: Vec<_> = known.collect();
+        let most = if self.is_small() { SMALL_BATCH } else { LARGE_BATCH };
+        // As when deciding, a batch holds agents of one habitat; they have one rule.
+        let mut batches: Vec<Vec<Pupil>> = Vec::new();
+        for pupil in pupils {
+            match batches.last_mut() {
+                Some(batch) if batch.len() < most && batch[0].lesson.habitat == pupil.lesson.habitat => {
+                    batch.push(pupil)
+                }
+                _ => batches.push(vec![pupil]),
+            }
+        }
+        let this = &*self;
+        this.pool.install(|| {
+            if this.is_small() {
+                batches.par_iter_mut().for_each(|batch| this.teach(batch));
+            } else {
+                batches.iter_mut().for_each(|batch| this.teach(batch));
+            }
+        });
+        let mut learned = Vec::with_capacity(train.lessons.len());
+        for pupil in batches.into_iter().flatten() {
+            if pupil.learned.refused.is_none() {
+                population.minds.insert((pupil.lesson.habitat, pupil.lesson.creature), pupil.mind);
+            }
+            learned.push(pupil.learned);
+        }
+        drop(population);
+        // What was read with an older adapter is not what the new one would have read.
+        for report in &learned {
+            self.prefixes.remove(&(report.habitat, report.creature));
+        }
+        Trained { learned, elapsed: begun.elapsed() }
+    }
+
+    /// All steps of a batch's lessons.
+    fn teach(&self, pupils: &mut [Pupil]) {
+        let Some(rule) = pupils.first().map(|pupil| pupil.lesson.rule) else { return };
+        let rule = &rule;
+        let steps = pupils.iter().map(|pupil| pupil.lesson.steps.len()).max().unwrap_or(0);
+        for step in 0..steps {
+            let has_step = |pupil: &&mut Pupil| {
+                pupil.learned.refused.is_none()
+                    && pupil.lesson.steps.get(step).is_some_and(|samples| !samples.is_empty())
+            };
+            let mut present: Vec<_> = pupils.iter_mut().filter(has_step).collect();
+            if present.is_empty() {
+                continue;
+            }
+            let samples: Vec<&[Sample]> = present.iter().map(|pupil| pupil.lesson.steps[step].as_slice()).collect();
+            let adapters: Vec<&Adapter> = present.iter().map(|pupil| &pupil.mind.adapter).collect();
+            match self.slopes_of(&samples, &adapters, rule) {
+                Ok(slopes) => {
+                    for (pupil, slope) in present.iter_mut().zip(slopes) {
+                        self.move_on(pupil, &slope, rule);
+                    }
+                }
+                Err(error) => present.iter_mut().for_each(|pupil| pupil.learned.refused = Some(error.to_string())),
+            }
+        }
+    }
+
+    fn slopes_of(&self, samples: &[&[Sample]], adapters: &[&Adapter], rule: &LearningRule) -> Result<Vec<Slope>> {
+        let encode = |sample: &Sample| self.loaded.tokenizer.encode(&sample.prompt);
+        let prompts: Vec<Vec<_>> =
+            samples.iter().map(|samples| samples.iter().map(encode).collect()).collect::<Result<_>>()?;
+        let target = |sample: &Sample| Target {
+            reply: sample.action.index(),
+            weight: sample.weight,
+            log_acted: sample.log_acted,
+        };
+        let targets: Vec<Vec<_>> = samples.iter().map(|samples| samples.iter().map(target).collect()).collect();
+        let exercise = |((adapter, prompts), targets)| Exercise { adapter, prompts, targets };
+        let exercises: Vec<_> = adapters
+            .iter()
+            .copied()
+            .zip(prompts.iter().map(Vec::as_slice))
+            .zip(targets.iter().map(Vec::as_slice))
+            .map(exercise)
+            .collect();
+        slopes(&self.loaded.model, &self.scorer, &self.layout, rule, self.trains_a(), &exercises)
+    }
+
+    /// One update of one mind.
+    fn move_on(&self, pupil: &mut Pupil, slope: &Slope, rule: &LearningRule) {
+        let report = &mut pupil.learned;
+        (report.loss, report.entropy, report.kl) = (slope.loss, slope.entropy, slope.kl);
+        report.gradient = norm(&slope.gradient);
+        if !slope.loss.is_finite() {
+            report.refused = Some(format!("its loss is {}", slope.loss));
+            return;
+        }
+        match update(&pupil.mind.adapter, &pupil.mind.moments, &slope.gradient, rule, self.trains_a()) {
+            Ok((adapter, moments)) => {
+                report.version = moments.steps;
+                pupil.mind.adapter = adapter;
+                pupil.mind.moments = Arc::new(moments);
+            }
+            Err(why) => report.refused = Some(why),
+        }
+    }
+}
+
+fn blank_report(lesson: &Lesson, mind: &Mind) -> Learned {
+    Learned {
+        habitat: lesson.habitat,
+        creature: lesson.creature,
+        loss: 0.0,
+        entropy: 0.0,
+        kl: 0.0,
+        gradient: 0.0,
+        version: mind.moments.steps,
+        refused: None,
+    }
+}

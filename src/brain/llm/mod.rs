@@ -1,0 +1,210 @@
+//! The language model as a mind: one shared model, an adapter for every creature, all decisions of a turn together.
+//!
+//! This module does *not* know the grammar: prompts and the actions' phrases come as strings.
+
+mod breed;
+mod learn;
+mod think;
+
+use std::{collections::BTreeMap, path::Path};
+
+use rand_chacha::ChaCha8Rng;
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use super::{
+    Question, Scorer, Trie,
+    catalog::{check_memory, free_memory, inspect, memory_need},
+    error::{BrainError, Result},
+    load::{LoadedModel, load_model, quantise},
+    lora::{Adapter, AdapterLayout, load_peft, shared_a},
+    model::Prefix,
+    population::{Mind, Name, Population, Shelf},
+};
+use crate::{
+    config::{DecisionMode, Genome, LoraSettings, MindSettings, ModelSettings},
+    protocol::{HabitatId, MindFacts, Moment, StreamName, Streams, Thinker},
+};
+
+/// Weights below which a model is small: its agents are divided among threads, a few at a time. The batches of a large
+/// one stay whole, and its products are divided.
+const SMALL_MODEL: usize = 4_000_000;
+
+/// What a mind is made of.
+#[derive(Debug, Clone)]
+pub struct LlmPlan {
+    /// The model.
+    pub model: ModelSettings,
+    /// The adapters.
+    pub lora: LoraSettings,
+    /// How it decides.
+    pub mind: MindSettings,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Agents in all habitats together: the memory for their adapters is reckoned before the model is loaded.
+    pub agents: u64,
+    /// Threads, 0 for one per core; what is decided does not depend on it.
+    pub threads: u32,
+    /// What a reply says for each action, in the order of [`Action::ALL`](crate::protocol::Action::ALL), as it follows the prompt.
+    pub phrases: Vec<String>,
+    /// What a model with a chat template is told before the prompt.
+    pub instruction: String,
+    /// Spread of every founder's own B at its birth, uniform in ±spread; 0 begins with the same adapter for all.
+    pub founder_spread: f32,
+    /// Whether creatures pass on what they were born with, so that it must be kept beside what they learn.
+    pub keeps_genomes: bool,
+}
+
+/// A language model with an adapter for every creature.
+pub struct Llm {
+    loaded: LoadedModel,
+    plan: LlmPlan,
+    scorer: Scorer,
+    layout: AdapterLayout,
+    /// The adapter that every founder begins with, by the seed of its habitat.
+    founders: BTreeMap<u64, Adapter>,
+    shelf: Shelf,
+    /// What each creature's free prompts have in common, read with its adapter.
+    prefixes: BTreeMap<Name, Prefix>,
+    pool: ThreadPool,
+}
+
+impl Llm {
+    /// Loads the model that the plan names, if it and its minds fit into memory.
+    ///
+    /// # Errors
+    /// The model cannot be used, cannot tell the actions apart, or would not fit.
+    pub fn load(plan: LlmPlan) -> Result<Self> {
+        let info = inspect(&plan.model)?;
+        let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
+        if plan.mind.mode == DecisionMode::Free {
+            need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
+        }
+        check_memory(&info, &need, free_memory())?;
+        let loaded = load_model(&plan.model)?;
+        Self::of(loaded, plan)
+    }
+
+    /// The same with a model that has been loaded.
+    ///
+    /// # Errors
+    /// As [`Llm::load`].
+    pub fn of(loaded: LoadedModel, plan: LlmPlan) -> Result<Self> {
+        if let Some(chat) = loaded.chat.as_ref().filter(|_| plan.mind.mode == DecisionMode::Free) {
+            // Whether its template can be used is better known now than in every turn.
+            chat.write(&plan.instruction, "")?;
+        }
+        let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
+        let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
+        let (layout, founder) = founder(&plan, &loaded)?;
+        let founders = BTreeMap::from([(plan.seed, founder)]);
+        let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
+        let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
+        let (shelf, prefixes) = (Shelf::default(), BTreeMap::new());
+        Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool })
+    }
+
+    /// The same with the population of an earlier life of the worker.
+    #[must_use]
+    pub fn with(mut self, shelf: Shelf) -> Self {
+        self.shelf = shelf;
+        self
+    }
+
+    /// Threads that it thinks with.
+    pub fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
+    /// What the person may want to know of it.
+    pub fn facts(&self) -> MindFacts {
+        MindFacts {
+            name: self.loaded.name.clone(),
+            path: self.loaded.path.clone(),
+            parameters: self.loaded.model.parameters() as u64,
+            model_bytes: self.loaded.model.bytes() as u64,
+            adapter_bytes: self.layout.bytes(!self.trains_a()) as u64,
+        }
+    }
+
+    /// The model that everybody shares.
+    pub const fn model(&self) -> &LoadedModel {
+        &self.loaded
+    }
+
+    /// The adapters' rank, scale and sites.
+    pub const fn layout(&self) -> &AdapterLayout {
+        &self.layout
+    }
+
+    /// The population.
+    pub const fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    /// The tokens of a prompt, of which there must be one at least: a reply goes on from the last.
+    fn encode(&self, prompt: &str) -> Result<Vec<u32>> {
+        let tokens = self.loaded.tokenizer.encode(prompt)?;
+        if tokens.is_empty() {
+            return Err(BrainError::Setting("An empty prompt has no answer: write one character at least".to_owned()));
+        }
+        Ok(tokens)
+    }
+
+    /// Whether A is a creature's own, beside B.
+    const fn trains_a(&self) -> bool {
+        matches!(self.plan.lora.genome, Genome::FreeAb)
+    }
+
+    /// Whether its batches are small, and divided among threads.
+    const fn is_small(&self) -> bool {
+        self.loaded.model.parameters() < SMALL_MODEL
+    }
+
+    /// Makes a founder for everybody who is asked and has no mind yet.
+    fn settle(&mut self, population: &mut Population, thinkers: &[Thinker]) {
+        for thinker in thinkers {
+            if !population.minds.contains_key(&(thinker.habitat, thinker.creature)) {
+                let mind = self.found(thinker);
+                population.minds.insert((thinker.habitat, thinker.creature), mind);
+            }
+        }
+    }
+
+    /// A founder, from the streams of its own habitat: so it is the same whatever else this worker thinks for.
+    fn found(&mut self, thinker: &Thinker) -> Mind {
+        let (layout, seed) = (&self.layout, thinker.draws.seed());
+        let read = self.founders.values().find(|founder| !founder.is_blank()).cloned();
+        let blank = || layout.blank(&shared_a(layout, &mut shared_draws(seed)));
+        let founder = self.founders.entry(seed).or_insert_with(|| read.unwrap_or_else(blank));
+        let mut draws = thinker.draws.beside(StreamName::Adapter, thinker.creature.0).at(Moment::new(0, 0));
+        let founder = match self.plan.lora.genome {
+            // A of its own, unless the adapter came from a file.
+            Genome::FreeAb if founder.is_blank() => layout.blank(&shared_a(layout, &mut draws)),
+            Genome::SharedA | Genome::FreeAb => founder.clone(),
+        };
+        Mind::newborn(founder.varied(self.plan.founder_spread, &mut draws), self.plan.keeps_genomes)
+    }
+}
+
+/// The stream that A is drawn from which all creatures of a seed share.
+fn shared_draws(seed: u64) -> ChaCha8Rng {
+    let streams = Streams { seed, habitat: HabitatId(0), unseen: false };
+    streams.key(StreamName::Adapter).at(Moment::new(0, 0))
+}
+
+/// The adapter that every founder begins with, and its layout: the one that the settings name, or one that changes nothing.
+fn founder(plan: &LlmPlan, loaded: &LoadedModel) -> Result<(AdapterLayout, Adapter)> {
+    let path = plan.lora.adapter.trim();
+    if !path.is_empty() {
+        return load_peft(Path::new(path), &loaded.model);
+    }
+    let layout = AdapterLayout::choose(&plan.lora, &loaded.model.sites(), loaded.model.layers())?;
+    let a = shared_a(&layout, &mut shared_draws(plan.seed));
+    let blank = layout.blank(&a);
+    Ok((layout, blank))
+}
+
+/// A creature's question.
+fn question<'a>(tokens: &'a [u32], mind: Option<&'a Mind>) -> Question<'a> {
+    Question { tokens, adapter: mind.map(|mind| &mind.adapter) }
+}

@@ -1,0 +1,129 @@
+//! The product with a frozen matrix on the processor, with a backward pass: candle's own product with quantised weights has
+//! none, and drops the gradient in silence.
+//!
+//! ```text
+//! y  = x·Wᵀ + s·(x·Aᵀ)·Bᵀ
+//! dx = dy·W + s·(dy·B)·A          W never has a gradient
+//! dB = s·dyᵀ·(x·Aᵀ),  dA = s·(dy·B)ᵀ·x   where they are trained
+//! ```
+//!
+//! This module does *not* know how weights are kept, or whose adapters these are.
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as CandleResult, Shape, Storage, Tensor};
+
+use super::Matrix;
+use crate::brain::{
+    kernel::{product, product_back},
+    lora::Grouped,
+};
+
+/// The product with a matrix and, group by group of rows, with adapters. With one argument it follows x alone; the second
+/// argument is what is trained of the adapters.
+pub(super) struct FrozenProduct {
+    /// W `[out, in]`.
+    pub matrix: Matrix,
+    /// The adapters.
+    pub adapters: Option<Arc<Grouped>>,
+}
+
+impl FrozenProduct {
+    fn forward(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let (rows, inner) = layout.shape().dims2()?;
+        if inner != self.matrix.inner() {
+            candle_core::bail!("a row of {inner} entries meets a matrix with {} columns", self.matrix.inner());
+        }
+        let (x, width) = (slice_of(storage, layout)?, self.matrix.out());
+        let mut out = vec![0.0; rows * width];
+        self.matrix.with_rows(|weights| product(x, weights, &mut out, inner, width))?;
+        if let Some(grouped) = &self.adapters {
+            grouped.add_to(x, &mut out, inner, width);
+        }
+        Ok((CpuStorage::F32(out), Shape::from((rows, width))))
+    }
+
+    /// dx for dy `[rows, out]`, where anybody asks for it.
+    fn back(&self, x: &Tensor, dy: &Tensor) -> CandleResult<Option<Tensor>> {
+        if !x.track_op() {
+            return Ok(None);
+        }
+        let (inner, width) = (self.matrix.inner(), self.matrix.out());
+        let mut dx = vec![0.0; x.elem_count()];
+        on_slice(dy, |dy| {
+            self.matrix.with_rows(|weights| product_back(dy, weights, &mut dx, inner, width))?;
+            if let Some(grouped) = &self.adapters {
+                grouped.add_back(dy, &mut dx, inner, width);
+            }
+            Ok(())
+        })?;
+        Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
+    }
+}
+
+impl CustomOp1 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "frozen-product"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        self.forward(x, layout)
+    }
+
+    fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
+        self.back(x, &grad.contiguous()?)
+    }
+}
+
+impl CustomOp2 for FrozenProduct {
+    fn name(&self) -> &'static str {
+        "adapted-product"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        layout: &Layout,
+        _: &CpuStorage,
+        _: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        self.forward(x, layout)
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        trained: &Tensor,
+        _: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.contiguous()?;
+        let dx = self.back(x, &grad)?;
+        let Some((grouped, with_a)) =
+            self.adapters.as_ref().and_then(|grouped| Some((grouped, grouped.trained()?.with_a)))
+        else {
+            return Ok((dx, None));
+        };
+        let (inner, width) = (self.matrix.inner(), self.matrix.out());
+        let numbers = on_slice(x, |x| on_slice(&grad, |dy| Ok(grouped.gradient(x, dy, inner, width, with_a))))?;
+        Ok((dx, Some(Tensor::from_vec(numbers, trained.shape(), trained.device())?)))
+    }
+}
+
+/// The numbers of a contiguous f32 tensor.
+pub(super) fn slice_of<'a>(storage: &'a CpuStorage, layout: &Layout) -> CandleResult<&'a [f32]> {
+    let all = storage.as_slice::<f32>()?;
+    match layout.contiguous_offsets() {
+        Some((begin, end)) => Ok(&all[begin..end]),
+        None => candle_core::bail!("the tensor is not contiguous"),
+    }
+}
+
+/// Calls `then` with the numbers of a contiguous f32 tensor on the processor.
+pub(super) fn on_slice<T>(tensor: &Tensor, then: impl FnOnce(&[f32]) -> CandleResult<T>) -> CandleResult<T> {
+    let (guard, layout) = tensor.storage_and_layout();
+    match &*guard {
+        Storage::Cpu(storage) => then(slice_of(storage, layout)?),
+        _ => candle_core::bail!("the tensor is not on the processor"),
+    }
+}

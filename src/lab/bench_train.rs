@@ -1,0 +1,104 @@
+//! Measures training steps, with the default model, any other, or random weights of a known shape.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::bench::{BenchPlan, Timing, mind, thinkers};
+use crate::{
+    app::AppError,
+    mind::learning_rule,
+    protocol::{Action, HabitatId, Lesson, Sample, Thinker, Train},
+};
+
+/// What was measured for one batch size and number of agents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainRow {
+    /// Agents that learn in one request.
+    pub agents: u32,
+    /// Samples of each agent's step.
+    pub batch: u32,
+    /// Time of one agent's step.
+    #[serde(flatten)]
+    pub timing: Timing,
+    /// Steps per second, by the median.
+    pub steps_per_s: f64,
+}
+
+/// What was measured of one model.
+#[derive(Debug, Clone, Serialize)]
+pub struct TrainReport {
+    /// The model.
+    pub model: String,
+    /// Its weights.
+    pub parameters: u64,
+    /// KiB that one agent's adapter takes.
+    pub adapter_kib: f64,
+    /// Threads.
+    pub threads: usize,
+    /// Per batch size and number of agents.
+    pub rows: Vec<TrainRow>,
+}
+
+/// Measures training: every agent has another adapter that is not blank, and all of a round learn in one request.
+///
+/// # Errors
+/// The model cannot be used, or a step is refused.
+pub fn bench_train(
+    plan: &BenchPlan,
+    batches: &[u32],
+    mut watch: impl FnMut(&TrainRow),
+) -> Result<TrainReport, AppError> {
+    let mut llm = mind(plan)?;
+    let facts = llm.facts();
+    let mut rows = Vec::new();
+    for agents in &plan.agents {
+        // Whoever learns has decided before.
+        llm.think(&thinkers(&plan.config, *agents, 0))?;
+        for batch in batches {
+            let (mut round, mut times) = (0, Vec::new());
+            let begun = Instant::now();
+            while round < 2 || begun.elapsed().as_secs_f64() < plan.seconds {
+                let train = lessons(plan, *agents, *batch, round);
+                let asked = Instant::now();
+                let trained = llm.train(&train);
+                if let Some(why) = trained.learned.iter().find_map(|learned| learned.refused.clone()) {
+                    return Err(AppError::Mind(format!("A training step was refused: {why}.")));
+                }
+                if round > 0 {
+                    times.push(asked.elapsed().as_secs_f64() * 1e3 / f64::from(*agents));
+                }
+                round += 1;
+            }
+            let timing = Timing::of(times);
+            let row = TrainRow { agents: *agents, batch: *batch, steps_per_s: 1e3 / timing.median_ms, timing };
+            watch(&row);
+            rows.push(row);
+        }
+    }
+    Ok(TrainReport {
+        model: facts.name,
+        parameters: facts.parameters,
+        adapter_kib: facts.adapter_bytes as f64 / 1024.0,
+        threads: llm.threads(),
+        rows,
+    })
+}
+
+/// One lesson for everybody, with prompts and actions as a habitat gives them, other ones every round.
+fn lessons(plan: &BenchPlan, agents: u32, batch: u32, round: u32) -> Train {
+    let rule = learning_rule(&plan.config);
+    let all: Vec<Thinker> = (0..batch).flat_map(|at| thinkers(&plan.config, agents, round * batch + at + 1)).collect();
+    let lesson = |agent: u32| {
+        let own = all.iter().filter(|thinker| thinker.agent.0 == agent).enumerate();
+        let sample = |(at, thinker): (usize, &Thinker)| Sample {
+            prompt: thinker.prompt.clone(),
+            action: Action::ALL[(agent as usize + at + round as usize) % Action::COUNT],
+            weight: 1.0,
+            log_acted: -2.0,
+        };
+        let creature = crate::protocol::CreatureId(agent);
+        Lesson { habitat: HabitatId(0), creature, rule, steps: vec![own.map(sample).collect()] }
+    };
+    Train { lessons: (0..agents).map(lesson).collect() }
+}

@@ -1,0 +1,130 @@
+//! The end of a generation: its books are closed, and the next one is planned, bred and born.
+
+use std::sync::Arc;
+
+use bevy::prelude::*;
+
+use super::{
+    creatures::Creatures,
+    link::WorkerLink,
+    memory::Memories,
+    probe::probe_prompts,
+    resolve::{Fallback, GenerationEnded, sum_up},
+    state::WorkerState,
+};
+use crate::{
+    config::{EvolutionSettings, Inheritance},
+    genetics::{Offspring, next_generation},
+    protocol::{AgentId, Birth, Breed, CreatureId, HabitatId, Moment, Request, StreamName, Streams, Survey},
+    sim::{Clock, Finished, Habitat, HabitatConfig, Roster, Vitality, repopulate},
+};
+
+/// A new generation has been planned: who lives on, and who is born.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub struct GenerationBegan {
+    /// The habitat.
+    pub habitat: HabitatId,
+    /// The generation.
+    pub generation: u32,
+    /// Everybody in it, by place.
+    pub living: Vec<CreatureId>,
+    /// The children among them.
+    pub births: Vec<Birth>,
+}
+
+/// What of a habitat tells whether its generation is over.
+type LivingHabitat = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
+
+/// Ends the generations whose turns are over or whose agents are all dead, and begins the next ones.
+pub(super) fn end_generations(world: &mut World, living: &mut QueryState<LivingHabitat, Without<Finished>>) {
+    let mut over: Vec<(HabitatId, Entity, bool)> = Vec::new();
+    for (entity, habitat, config, clock, roster) in living.iter(world) {
+        let lives = |agent: &Entity| world.get::<Vitality>(*agent).is_some_and(|vitality| vitality.is_alive());
+        if clock.turn >= config.run.turns || !roster.iter().any(lives) {
+            over.push((habitat.id, entity, clock.generation + 1 >= config.run.generations));
+        }
+    }
+    over.sort_unstable_by_key(|(id, ..)| *id);
+    for (_, entity, is_last) in over {
+        let Some(ended) = sum_up(world, entity) else { continue };
+        let begins = evolve(world, entity, &ended, is_last);
+        world.write_message(ended);
+        if is_last {
+            world.entity_mut(entity).insert(Finished);
+            continue;
+        }
+        repopulate(world, entity);
+        if let Some(mut fallback) = world.get_mut::<Fallback>(entity) {
+            *fallback = Fallback::default();
+        }
+        if let Some(begins) = begins {
+            world.write_message(begins);
+        }
+    }
+}
+
+/// Asks the worker how different those are who have lived, and breeds the next generation from them, where there is a model
+/// and evolution.
+fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded, is_last: bool) -> Option<GenerationBegan> {
+    if !world.resource::<WorkerLink>().learns() {
+        return None;
+    }
+    let config = Arc::clone(&world.get::<HabitatConfig>(entity)?.0);
+    let streams = world.get::<Habitat>(entity)?.streams;
+    let lived: Vec<_> = ended.lives.iter().map(|life| life.creature).collect();
+    errand(world, survey(ended.habitat, ended.clock.generation, false, &lived));
+    let generation = ended.clock.generation + 1;
+    if is_last {
+        return None;
+    }
+    let mut creatures = world.get_mut::<Creatures>(entity)?;
+    let mut births = Vec::new();
+    if config.evolution.enabled {
+        let plan = plan(&streams, ended, config.habitat.agents, creatures.next, &config.evolution);
+        creatures.next += plan.births.len() as u32;
+        (creatures.living, births) = (plan.living, plan.births);
+    } else {
+        creatures.settle(config.habitat.agents as usize);
+    }
+    let living = creatures.living.clone();
+    world.get_mut::<Memories>(entity)?.keep_only(&living);
+    if config.evolution.enabled {
+        errand(world, Request::Breed(breed(&streams, &living, &births, &config.evolution)));
+        let children: Vec<_> = births.iter().map(|birth| birth.child).collect();
+        errand(world, survey(ended.habitat, generation, true, &children));
+    }
+    Some(GenerationBegan { habitat: ended.habitat, generation, living, births })
+}
+
+fn plan(streams: &Streams, ended: &GenerationEnded, size: u32, next: u32, settings: &EvolutionSettings) -> Offspring {
+    let scored: Vec<_> = ended.lives.iter().map(|life| (life.creature, life.fitness)).collect();
+    let mut draws = streams.key(StreamName::Mating).at(Moment::new(ended.clock.generation, 0));
+    next_generation(&scored, size as usize, CreatureId(next), settings, &mut draws)
+}
+
+fn breed(streams: &Streams, living: &[CreatureId], births: &[Birth], settings: &EvolutionSettings) -> Breed {
+    Breed {
+        habitat: streams.habitat,
+        living: living.to_vec(),
+        births: births.to_vec(),
+        mutation_rate: settings.mutation_rate,
+        mutation_size: settings.mutation_size,
+        learned: settings.inheritance != Inheritance::Baldwin,
+        draws: births.iter().map(|birth| streams.agent_key(StreamName::Mutation, AgentId(birth.child.0))).collect(),
+    }
+}
+
+fn survey(habitat: HabitatId, generation: u32, newborn: bool, creatures: &[CreatureId]) -> Request {
+    let creatures = creatures.iter().copied().map(Some).collect();
+    Request::Survey(Survey { habitat, generation, newborn, creatures, prompts: probe_prompts() })
+}
+
+/// Sends the worker something that is no question of a turn.
+fn errand(world: &mut World, request: Request) {
+    world.resource_scope(|world, mut state: Mut<WorkerState>| {
+        let mut link = world.resource_mut::<WorkerLink>();
+        if state.is_up() && link.send(request).is_err() {
+            state.revive(&mut link);
+        }
+    });
+}

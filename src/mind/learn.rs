@@ -1,0 +1,90 @@
+//! Sends lessons to the worker when it is time, and hears what came of them.
+
+use bevy::prelude::*;
+
+use super::{
+    creatures::Creatures,
+    lesson::{Offer, draw_samples},
+    link::WorkerLink,
+    memory::Memories,
+    state::WorkerState,
+};
+use crate::{
+    config::{Inheritance, LearningSettings, RunConfig},
+    protocol::{AgentId, Learned, LearningRule, Lesson, Request, StreamName, Train},
+    sim::{Agent, Clock, Finished, Habitat, HabitatConfig, Roster, Vitality},
+};
+
+/// Agents have learned, or have been kept from learning something that is no number.
+#[derive(Message, Debug, Clone, PartialEq)]
+pub struct AgentsLearned {
+    /// What came of every lesson.
+    pub learned: Vec<Learned>,
+    /// Milliseconds of the worker's time.
+    pub ms: f64,
+}
+
+/// How a training step goes by these settings.
+pub fn learning_rule(config: &RunConfig) -> LearningRule {
+    let LearningSettings { learning_rate, entropy, kl, ratio_clip, clip, .. } = config.learning;
+    LearningRule {
+        learning_rate,
+        // What has no temperature has no gradient: the likeliest action is all there is.
+        temperature: if config.mind.temperature == 0.0 { 1.0 } else { config.mind.temperature },
+        entropy,
+        kl,
+        ratio_clip,
+        gradient_clip: clip,
+    }
+}
+
+/// Whether agents learn while they live.
+pub fn is_learning(config: &RunConfig) -> bool {
+    config.learning.enabled && config.evolution.inheritance != Inheritance::Darwin
+}
+
+/// What of a habitat tells what its agents are to learn.
+type Learning =
+    (&'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster, &'static Creatures, &'static Memories);
+
+/// Sends the lessons of every habitat in which it is time for some.
+pub(super) fn send_lessons(
+    habitats: Query<Learning, Without<Finished>>,
+    agents: Query<(&Agent, &Vitality)>,
+    mut link: ResMut<WorkerLink>,
+    mut state: ResMut<WorkerState>,
+) {
+    if !state.is_up() || !link.learns() {
+        return;
+    }
+    let mut sorted: Vec<_> = habitats.iter().collect();
+    sorted.sort_by_key(|(habitat, ..)| habitat.id);
+    let mut lessons = Vec::new();
+    for (habitat, config, clock, roster, creatures, memories) in sorted {
+        let settings = &config.learning;
+        let is_time = clock.turn >= settings.warm_up && clock.turn.is_multiple_of(settings.every);
+        if !is_learning(config) || !is_time {
+            continue;
+        }
+        let living: Vec<AgentId> = agents
+            .iter_many(roster.iter())
+            .filter_map(|(agent, vitality)| vitality.is_alive().then_some(agent.id))
+            .collect();
+        let known: Vec<_> = memories.0.iter().collect();
+        let offers: Vec<_> = known.iter().map(|(_, memory)| Offer::new(memory, settings)).collect();
+        let rule = learning_rule(config);
+        for agent in living {
+            let creature = creatures.at(agent);
+            let Ok(own) = known.binary_search_by_key(&creature, |(creature, _)| **creature) else { continue };
+            let mut draws = habitat.streams.agent_key(StreamName::Replay, agent).at(clock.moment());
+            let steps = (0..settings.steps).map(|_| draw_samples(&offers, own, settings, &mut draws));
+            let steps: Vec<_> = steps.filter(|samples| !samples.is_empty()).collect();
+            if !steps.is_empty() {
+                lessons.push(Lesson { habitat: habitat.id, creature, rule, steps });
+            }
+        }
+    }
+    if !lessons.is_empty() && link.send(Request::Train(Train { lessons })).is_err() {
+        state.revive(&mut link);
+    }
+}
