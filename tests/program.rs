@@ -315,3 +315,29 @@ fn one_agent_tells_its_prompt_its_reply_and_every_actions_probability() {
     let answer: serde_json::Value = serde_json::from_str(&question).unwrap();
     assert_eq!((answer["reply"].as_str(), &answer["reward"]), (Some("south"), &serde_json::Value::Null));
 }
+
+#[test]
+fn a_run_tells_who_was_whose_child_and_what_was_learned() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&run(folder.path(), "headless --generations 3 --turns 40 --out run"));
+    let rows = |name: &str| {
+        let mut csv = csv::Reader::from_path(folder.path().join("run").join(name)).unwrap();
+        csv.deserialize().map(Result::unwrap).collect::<Vec<std::collections::HashMap<String, String>>>()
+    };
+    let generations = rows("generations.csv");
+    assert_eq!(generations.len(), 3);
+    assert_eq!(generations[0]["lines"], "20", "founders");
+    assert!(generations.iter().all(|row| row["diversity"].parse::<f64>().unwrap() > 0.0), "{generations:?}");
+    assert!(generations.iter().all(|row| row["lessons"].parse::<u64>().unwrap() > 0 && row["refused_lessons"] == "0"));
+    let creatures = rows("lineage.csv");
+    assert_eq!(creatures.len(), 20 + 16 + 16);
+    let (founders, children): (Vec<_>, Vec<_>) = creatures.iter().partition(|one| one["first_parent"].is_empty());
+    assert_eq!((founders.len(), children.len()), (20, 32));
+    for child in children {
+        assert_ne!(child["first_parent"], child["second_parent"]);
+        assert_eq!(child["energy_lost"], "0.0", "one A for all: merging is exact");
+        assert!(child["moved_from_first"].parse::<f64>().unwrap() > 0.0);
+    }
+    let living = creatures.iter().filter(|one| one["died"].is_empty());
+    assert_eq!(living.count(), 20);
+}

@@ -19,7 +19,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("download", &["brain"]),
     ("policy", &["protocol"]),
     ("mind", &["config", "protocol", "sim", "genetics", "language", "policy"]),
-    ("record", &["config", "protocol", "sim", "mind"]),
+    ("record", &["config", "protocol", "sim", "genetics", "mind"]),
     ("view", &["palette", "sim"]),
     ("ui", &["config", "protocol", "palette", "record"]),
     (

@@ -168,7 +168,12 @@ fn read_panels(world: &mut World) {
     let Some((_, first)) = sorted.first() else { return };
     let clock = world.get::<Clock>(*first).copied().unwrap_or_default();
     let Some(config) = world.get::<HabitatConfig>(*first).cloned() else { return };
-    generations.mind = config.mind.kind.to_string();
+    let state = world.resource::<WorkerState>();
+    generations.mind = match &state.facts {
+        _ if !state.is_up() => format!("rules, for {}", config.mind.kind),
+        Some(facts) => facts.name.clone(),
+        None => config.mind.kind.to_string(),
+    };
     generations.seed = config.run.seed;
     let playback = world.resource::<Playback>();
     let controls = ControlsModel {

@@ -20,7 +20,7 @@ use crate::{
         wait_for_errands, wait_for_thoughts,
     },
     protocol::{HabitatId, MindFacts, Streams},
-    record::{GenerationRow, History, RecordPlugin},
+    record::{Ancestry, GenerationRow, History, Lineage, RecordPlugin},
     sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
 };
 
@@ -67,6 +67,8 @@ pub struct RunReport {
     /// A row per habitat and generation, sorted. After an interruption the generations that were living stand
     /// last, with the turns they had.
     pub rows: Vec<GenerationRow>,
+    /// Everybody who has lived, where there was a model; sorted by habitat and number.
+    pub lineage: Vec<Ancestry>,
     /// How it ended.
     pub ended: Ended,
     /// Turns that were played, each in all habitats at once.
@@ -221,7 +223,8 @@ impl Simulation {
         rows.extend(self.unfinished_rows());
         rows.sort_by_key(|row| (row.habitat, row.generation));
         let complaint = self.complaint();
-        Ok(RunReport { rows, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
+        let lineage = self.app.world().resource::<Lineage>().creatures.values().cloned().collect();
+        Ok(RunReport { rows, lineage, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
     }
 
     /// The generations that have begun and not ended.

@@ -92,8 +92,12 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         threads: config.run.threads,
         phrases: Action::ALL.map(|action| format!(" {}", action_phrase(action))).to_vec(),
         instruction: instruction(),
-        // Learning tells founders apart by itself.
-        founder_spread: if is_learning(config) { 0.0 } else { config.evolution.founder_spread as f32 },
+        // Learning tells founders apart by itself, and where nothing is passed on there is nothing to tell apart.
+        founder_spread: if is_learning(config) || !config.evolution.enabled {
+            0.0
+        } else {
+            config.evolution.founder_spread as f32
+        },
         keeps_genomes: config.evolution.inheritance == Inheritance::Baldwin,
     }
 }

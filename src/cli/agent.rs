@@ -54,14 +54,16 @@ pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {
     }
     let turns = config.run.turns;
     let mut solo = Solo::new(config)?;
-    let mut sum = 0.0;
+    let (mut sum, mut played) = (0.0, 0);
     for number in 1..=turns {
         let Some(turn) = solo.step()? else { break };
         sum += turn.reward.unwrap_or_default();
+        played = number;
         show(&turn, Some(number), args.json);
     }
     if !args.json {
-        say(&format!("\nsum of rewards: {sum:.2}"));
+        let end = if played < turns { format!("the agent died after {played} turns; ") } else { String::new() };
+        say(&format!("\n{end}sum of rewards: {sum:.2}"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -73,7 +75,7 @@ fn show(turn: &Turn, number: Option<u32>, json: bool) {
         return;
     }
     let number = number.map(|number| format!("turn {number}  ")).unwrap_or_default();
-    say(&format!("\n{number}{}", bold(&turn.prompt)));
+    say(&format!("\n{number}{}", bold(&printable(&turn.prompt))));
     for share in &turn.actions {
         let mark = if share.action == turn.reply { "▶" } else { " " };
         let bar = "█".repeat((share.prob * BAR).round() as usize);
@@ -86,8 +88,13 @@ fn show(turn: &Turn, number: Option<u32>, json: bool) {
     }
     let outcome = turn.outcome.as_ref().map(|outcome| format!(" → {outcome}")).unwrap_or_default();
     let reward = turn.reward.map(|reward| format!(", reward {reward:+.2}")).unwrap_or_default();
-    let (reply, log) = (&turn.reply, turn.log_probability);
+    let (reply, log) = (printable(&turn.reply), turn.log_probability);
     say(&format!("  \"{reply}\" (log P {log:.2}){outcome}{reward}, {} tokens, {:.2} ms", turn.tokens, turn.ms));
+}
+
+/// A text without characters that would steer the terminal: these are shown by their names.
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// Bold, where a person reads it.

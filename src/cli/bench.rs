@@ -47,7 +47,7 @@ impl CommonArgs {
         Ok(BenchPlan {
             config: self.settings.load()?.config,
             shape: self.shape.as_ref().map(|_| (SMOLLM_135M, self.quant)),
-            agents: sizes.iter().copied().filter(|agents| *agents > 0).collect(),
+            agents: sizes.to_vec(),
             seconds: self.seconds,
         })
     }
@@ -58,8 +58,8 @@ impl CommonArgs {
 pub(super) struct DecideArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Numbers of agents to measure.
-    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200])]
+    /// Numbers of agents to measure, separated by commas.
+    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
 }
 
@@ -68,11 +68,11 @@ pub(super) struct DecideArgs {
 pub(super) struct TrainArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Numbers of agents to measure.
-    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20])]
+    /// Numbers of agents to measure, separated by commas.
+    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
-    /// Samples of a step.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16])]
+    /// Samples of a step, several sizes separated by commas.
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16], value_parser = clap::value_parser!(u32).range(1..))]
     batch: Vec<u32>,
 }
 
@@ -116,11 +116,10 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
 
 fn train(args: &TrainArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
-    let batches: Vec<_> = args.batch.iter().copied().filter(|batch| *batch > 0).collect();
     if !args.common.json {
         say("agents  batch  rounds  ms per step (median)      p95  steps/s  peak memory");
     }
-    let report = bench_train(&plan, &batches, |row| {
+    let report = bench_train(&plan, &args.batch, |row| {
         if !args.common.json {
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(

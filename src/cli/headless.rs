@@ -81,6 +81,9 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     bar.finish_and_clear();
     if let Some(files) = &files {
         files.write_generations(&report.rows)?;
+        if facts.is_some() {
+            files.write_lineage(&report.lineage)?;
+        }
         files.write_run(&run_json(&loaded, started, facts.as_ref(), Some(&report)))?;
     }
     print_summary(&report, args);

@@ -294,6 +294,15 @@ fn preset_layer(name: &str, origin: &str) -> Result<Layer, ConfigError> {
 }
 
 impl RunConfig {
+    /// The same for minds that are looked at as they are: nobody learns, breeds or explores.
+    #[must_use]
+    pub const fn frozen(mut self) -> Self {
+        self.learning.enabled = false;
+        self.evolution.enabled = false;
+        self.mind.exploration = 0.0;
+        self
+    }
+
     /// Holds settings that a program made by hand against the same table as every file.
     ///
     /// # Errors

@@ -113,7 +113,7 @@ impl Evaluation {
 /// # Errors
 /// The settings cannot be used, or a mind cannot be started.
 pub fn evaluate(plan: &EvalPlan) -> Result<Evaluation, AppError> {
-    let mut config = plan.config.clone();
+    let mut config = plan.config.clone().frozen();
     config.run.habitats = plan.maps;
     config.run.first_habitat = 0;
     config.run.generations = 1;
@@ -143,6 +143,10 @@ fn live(config: &RunConfig, kind: MindKind) -> Result<Vec<Score>, AppError> {
     let mut config = config.clone();
     config.mind.kind = kind;
     let report = Simulation::on_unseen_maps(config)?.run()?;
+    if let Some(complaint) = report.complaint {
+        // What `rules` did in a mind's stead is no measure of that mind.
+        return Err(AppError::Mind(complaint));
+    }
     let score = |row: &GenerationRow| Score {
         fitness: row.mean_fitness,
         delivered: row.delivered,

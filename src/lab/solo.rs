@@ -63,10 +63,12 @@ impl Turn {
             prob: *prob,
         };
         let numbers = thought.log_probabilities.iter().zip(&thought.policy);
+        let weighed = if thought.policy.iter().any(|p| *p > 0.0) { Action::COUNT } else { 0 };
         Self {
             prompt,
             reply: thought.text.clone().into_owned(),
-            actions: Action::ALL.into_iter().zip(numbers).map(share).collect(),
+            // Who speaks freely has weighed no actions.
+            actions: Action::ALL.into_iter().zip(numbers).map(share).take(weighed).collect(),
             tokens: thought.tokens,
             reward: None,
             ms: thought.elapsed.as_secs_f64() * 1e3,
@@ -140,7 +142,7 @@ impl Solo {
 /// The settings of one agent that lives once.
 fn alone(mut config: RunConfig) -> RunConfig {
     (config.habitat.agents, config.run.habitats, config.run.generations) = (1, 1, 1);
-    config
+    config.frozen()
 }
 
 /// Asks the language model one question, whatever its words.

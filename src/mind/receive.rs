@@ -5,7 +5,14 @@ use std::time::{Duration, Instant};
 use bevy::prelude::*;
 
 use super::{
-    Close, ask::Asked, learn::AgentsLearned, link::WorkerLink, memory::Memories, resolve::Inbox, state::WorkerState,
+    Close,
+    ask::Asked,
+    evolve::GenerationBegan,
+    learn::AgentsLearned,
+    link::WorkerLink,
+    memory::Memories,
+    resolve::{GenerationEnded, Inbox},
+    state::WorkerState,
 };
 use crate::{
     protocol::{Bred, MindFacts, Reply, Surveyed, Trained},
@@ -75,6 +82,12 @@ pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
             Err(_) => revive(world),
         }
     }
+    // What the last turn said has been noted; the systems of this schedule have not read it and must not.
+    world.resource_mut::<Messages<GenerationEnded>>().clear();
+    world.resource_mut::<Messages<GenerationBegan>>().clear();
+    world.resource_mut::<Messages<AgentsLearned>>().clear();
+    world.resource_mut::<Messages<ChildrenBorn>>().clear();
+    world.resource_mut::<Messages<CreaturesSurveyed>>().clear();
     world.run_schedule(Close);
     true
 }

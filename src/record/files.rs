@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::history::GenerationRow;
+use super::{history::GenerationRow, lineage::Ancestry};
 
 /// What can go wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,14 @@ impl RunFiles {
             rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
             csv.flush()
         })
+    }
+
+    /// Writes `lineage.csv` anew.
+    ///
+    /// # Errors
+    /// As [`RunFiles::write_generations`].
+    pub fn write_lineage(&self, creatures: &[Ancestry]) -> Result<(), RecordError> {
+        write_csv(&self.folder.join("lineage.csv"), creatures)
     }
 
     /// Writes `run.json` anew.

@@ -1,11 +1,14 @@
 //! A row per habitat and generation, as tables, curves and files want it.
 
+use std::collections::BTreeMap;
+
 use bevy::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::lineage::{DiversityMeasured, Lineage, note_lineage};
 use crate::{
-    mind::{GenerationEnded, Resolve, ResolveSystems},
-    protocol::HabitatId,
+    mind::{AgentsLearned, Close, GenerationEnded, Resolve, ResolveSystems},
+    protocol::{HabitatId, Learned},
 };
 
 /// What a generation came to. The columns of `generations.csv`, in order.
@@ -45,6 +48,18 @@ pub struct GenerationRow {
     pub fallback_turns: u64,
     /// Replies in which no action could be read.
     pub unreadable_replies: u64,
+    /// Founders' lines among those who lived.
+    pub lines: u32,
+    /// Mean KL between what any two of them would do in the same situations, in nats; empty without a model.
+    pub diversity: Option<f64>,
+    /// Lessons from which agents learned while it lived.
+    pub lessons: u64,
+    /// Lessons that were refused, because a number was not finite.
+    pub refused_lessons: u64,
+    /// Mean loss of the lessons; empty where there were none.
+    pub loss: Option<f64>,
+    /// Mean entropy of what was learned from, in nats.
+    pub entropy: Option<f64>,
 }
 
 impl From<&GenerationEnded> for GenerationRow {
@@ -76,6 +91,7 @@ impl From<&GenerationEnded> for GenerationRow {
             bumps: ledger.bumps,
             fallback_turns: fallback.turns,
             unreadable_replies: fallback.unreadable,
+            ..Self::default()
         }
     }
 }
@@ -85,6 +101,35 @@ impl From<&GenerationEnded> for GenerationRow {
 pub struct History {
     /// The rows.
     pub rows: Vec<GenerationRow>,
+    /// What has been learned in the generations that live.
+    lessons: BTreeMap<HabitatId, Lessons>,
+}
+
+/// Sums over lessons.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lessons {
+    learned: u64,
+    refused: u64,
+    loss: f64,
+    entropy: f64,
+}
+
+impl Lessons {
+    fn add(&mut self, one: &Learned) {
+        if one.refused.is_some() {
+            self.refused += 1;
+            return;
+        }
+        self.learned += 1;
+        self.loss += one.loss;
+        self.entropy += one.entropy;
+    }
+
+    fn tell(&self, row: &mut GenerationRow) {
+        let mean = |sum: f64| (self.learned > 0).then_some(sum / self.learned as f64);
+        (row.lessons, row.refused_lessons) = (self.learned, self.refused);
+        (row.loss, row.entropy) = (mean(self.loss), mean(self.entropy));
+    }
 }
 
 impl History {
@@ -102,13 +147,36 @@ pub struct RecordPlugin;
 
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<History>().add_systems(Resolve, note_generations.in_set(ResolveSystems::Record));
+        let notes = || (note_lineage, note_generations).chain().in_set(ResolveSystems::Record);
+        app.init_resource::<History>()
+            .init_resource::<Lineage>()
+            .add_message::<DiversityMeasured>()
+            .add_systems(Resolve, notes())
+            .add_systems(Close, notes());
     }
 }
 
-fn note_generations(mut ended: MessageReader<GenerationEnded>, mut history: ResMut<History>) {
+fn note_generations(
+    mut ended: MessageReader<GenerationEnded>,
+    mut learned: MessageReader<AgentsLearned>,
+    mut measured: MessageReader<DiversityMeasured>,
+    lineage: Res<Lineage>,
+    mut history: ResMut<History>,
+) {
+    for one in learned.read().flat_map(|lessons| &lessons.learned) {
+        history.lessons.entry(one.habitat).or_default().add(one);
+    }
     for generation in ended.read() {
-        history.rows.push(generation.into());
+        let mut row = GenerationRow::from(generation);
+        row.lines = lineage.lines(row.habitat, generation.lives.iter().map(|life| life.creature));
+        history.lessons.remove(&row.habitat).unwrap_or_default().tell(&mut row);
+        history.rows.push(row);
+    }
+    for DiversityMeasured { habitat, generation, diversity } in measured.read() {
+        let is_meant = |row: &&mut GenerationRow| row.habitat == *habitat && row.generation == *generation;
+        if let Some(row) = history.rows.iter_mut().rev().find(is_meant) {
+            row.diversity = Some(*diversity);
+        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! What is remembered of a run: a row per generation, and the files that keep it.
+//! What is remembered of a run: a row per generation, everybody who has lived, and the files that keep it.
 //!
 //! This room does *not* know how anything came about, the worker, or the window.
 
 mod files;
 mod history;
+mod lineage;
 
 pub use files::{RecordError, RunFiles, check_place, replace_file, write_csv};
 pub use history::{GenerationRow, History, RecordPlugin};
+pub use lineage::{Ancestry, DiversityMeasured, Lineage};

@@ -60,6 +60,15 @@ pub fn find_files(path: &Path, kind: ModelType) -> Result<(PathBuf, Format)> {
         Some(wanted) => *format == wanted,
     };
     let found = seen.iter().find(|(_, format)| wanted == Some(*format)).or_else(|| seen.iter().find(|(_, f)| fits(f)));
+    let files: Vec<_> = seen.iter().filter(|(_, format)| *format == Format::Gguf).collect();
+    if found.is_some_and(|(_, format)| *format == Format::Gguf) && files.len() > 1 {
+        let name = |(file, _): &&(PathBuf, Format)| file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let names: Vec<_> = files.iter().map(name).collect();
+        return Err(BrainError::file(
+            path,
+            format!("it holds several GGUF files, of which one must be named: {}", names.join(", ")),
+        ));
+    }
     found.cloned().ok_or_else(|| {
         let mut formats: Vec<_> = seen.iter().map(|(_, format)| format.to_string()).collect();
         formats.dedup();

@@ -163,10 +163,8 @@ impl Llm {
     /// Makes a founder for everybody who is asked and has no mind yet.
     fn settle(&mut self, population: &mut Population, thinkers: &[Thinker]) {
         for thinker in thinkers {
-            if !population.minds.contains_key(&(thinker.habitat, thinker.creature)) {
-                let mind = self.found(thinker);
-                population.minds.insert((thinker.habitat, thinker.creature), mind);
-            }
+            let born = || self.found(thinker);
+            population.minds.entry((thinker.habitat, thinker.creature)).or_insert_with(born);
         }
     }
 
