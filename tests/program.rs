@@ -341,3 +341,28 @@ fn a_run_tells_who_was_whose_child_and_what_was_learned() {
     let living = creatures.iter().filter(|one| one["died"].is_empty());
     assert_eq!(living.count(), 20);
 }
+
+/// The default model with weights that are no numbers.
+fn broken_model(folder: &Path) {
+    let mut bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("models/evolora-206k.gguf")).unwrap();
+    bytes[500_000..500_400].fill(0xff);
+    fs::write(folder.join("broken.gguf"), bytes).unwrap();
+}
+
+#[test]
+fn what_rules_does_in_a_minds_stead_is_not_measured_as_that_minds() {
+    let folder = tempfile::tempdir().unwrap();
+    broken_model(folder.path());
+    let output = run(folder.path(), "eval --maps 1 --turns 5 --model broken.gguf");
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && complaint.contains("its weights or adapter are broken"), "{complaint}");
+}
+
+#[test]
+fn who_speaks_freely_has_weighed_no_actions() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = stdout(&run(folder.path(), "agent --free --json --turns 1"));
+    let turn: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert_eq!(turn["actions"], serde_json::json!([]));
+    assert!(turn["tokens"].as_u64().unwrap() > 0 && turn["reply"].is_string());
+}

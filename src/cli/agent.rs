@@ -101,3 +101,13 @@ fn printable(text: &str) -> String {
 fn bold(text: &str) -> String {
     if std::io::stdout().is_terminal() { format!("\u{1b}[1m{text}\u{1b}[0m") } else { text.to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(printable("home↑ \u{1b}[31m\0\u{7}é"), "home↑ \\u{1b}[31m\\u{0}\\u{7}é");
+    }
+}

@@ -117,6 +117,17 @@ mod tests {
 
     const GGUF: &str = "llama-q8_0.gguf";
 
+    #[test]
+    fn one_of_several_gguf_files_must_be_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |name: &str| std::fs::copy(reference(GGUF), folder.path().join(name)).unwrap();
+        copy("one.gguf");
+        assert_eq!(find_files(folder.path(), ModelType::Auto).unwrap().0, folder.path().join("one.gguf"));
+        copy("two.gguf");
+        let refused = find_files(folder.path(), ModelType::Auto).unwrap_err().to_string();
+        assert!(refused.contains("one must be named: one.gguf, two.gguf"), "{refused}");
+    }
+
     fn reference(name: &str) -> PathBuf {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name)
     }
