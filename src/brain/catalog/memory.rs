@@ -17,8 +17,8 @@ use crate::{
     config::{Genome, LoraSettings, LoraTarget},
 };
 
-/// The program itself, without its window.
-const PROGRAM: u64 = 24 << 20;
+/// The program itself, without its window: its code, for the most part.
+const PROGRAM: u64 = 36 << 20;
 /// Agents that are answered in one batch, at most.
 const BATCH: u64 = 64;
 /// Tokens that one decision reads: its prompt and the branches.
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(need.weights, info.shape.parameters() as u64 * 4);
         let row = (8 * 64 + 3 * 224) * 4;
         assert_eq!(need.work, 20 * 32 * row);
-        assert_eq!(need.program, (24 << 20) + 430 * 512);
+        assert_eq!(need.program, (36 << 20) + 430 * 512);
         assert_eq!(need.loading, 0, "the embedding, twice, takes less than what comes later");
         let (own, shared) = (3 * 4 * 8 * 64 * 4, 3 * 8 * (3 * 64 + 224) * 4);
         assert_eq!(need.adapters, 20 * own + shared);
