@@ -279,7 +279,11 @@ fn a_mind_that_cannot_be_loaded_says_why() {
     };
     let mut link = WorkerLink::spawn(move |_, replies| unusable(&replies)).unwrap();
     assert_eq!(wait_until_ready(&mut link, Duration::from_secs(5)).unwrap_err(), "There is no model.");
-    // The same when it is started anew in the midst of a run.
+    // The same when it is started anew in the midst of a run, whether it has gone by the first question or not.
+    let link = WorkerLink::spawn(move |_, replies| unusable(&replies)).unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    let late = Simulation::with_link(config(), link, false).unwrap().run().unwrap();
+    assert_eq!(late.complaint.unwrap(), "There is no model. Agents go on with `rules`.");
     let report = run(move |_, replies| unusable(&replies));
     assert_eq!(report.complaint.unwrap(), "There is no model. Agents go on with `rules`.");
     assert_eq!(report.rows[0].fallback_turns, 600);

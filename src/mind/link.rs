@@ -172,6 +172,12 @@ impl WorkerLink {
         Ok(Some(reply))
     }
 
+    /// Why a worker that has gone could not be used, if that was the last that it said: it may go before anybody listens.
+    pub fn last_words(&self) -> Option<String> {
+        let unread = self.thread.as_ref()?.replies.try_iter();
+        unread.filter_map(|reply| if let Reply::Unusable { reason } = reply { Some(reason) } else { None }).last()
+    }
+
     /// Buries a worker that has gone; gives what it died of, if it said.
     pub fn bury(&mut self) -> Option<String> {
         let thread = self.thread.take()?;

@@ -83,6 +83,11 @@ impl WorkerState {
 
     /// The worker has died: it is started anew, unless that has been done often enough.
     pub(super) fn revive(&mut self, link: &mut WorkerLink) {
+        if let Some(reason) = link.last_words() {
+            link.abandon();
+            self.give_up(format!("{reason} Agents go on with `rules`."));
+            return;
+        }
         self.deaths += 1;
         // A new worker first loads its model again.
         self.pace = None;
