@@ -13,6 +13,7 @@ use crate::{
         quantise,
     },
     cli::{output::say, settings::SettingsArgs},
+    config::DecisionMode,
 };
 
 /// Flags of `evolora model info`.
@@ -37,7 +38,10 @@ pub(super) fn run(args: &InfoArgs) -> Result<ExitCode, AppError> {
     }
     let info = inspect(&config.model)?;
     let agents = u64::from(config.habitat.agents) * u64::from(config.run.habitats);
-    let need = memory_need(&info, quantise(config.model.quant), &config.lora, agents)?;
+    let mut need = memory_need(&info, quantise(config.model.quant), &config.lora, agents)?;
+    if config.mind.mode == DecisionMode::Free {
+        need = need.with_free_replies(&info.shape, config.mind.max_tokens as usize, agents);
+    }
     if args.json {
         print_json(&info, &need);
     } else {
@@ -107,6 +111,7 @@ fn print(info: &ModelInfo, need: &MemoryNeed, agents: u64) {
         ("adapters", need.adapters),
         ("while it thinks", need.work),
         ("the program itself", need.program),
+        ("more, as it loads", need.loading),
     ] {
         say(&format!("  {what:<18} {:>10}", size(bytes)));
     }
