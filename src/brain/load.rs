@@ -8,7 +8,7 @@ use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
-    catalog::{Format, name_of, read_named},
+    catalog::{Format, fingerprint, name_of, read_named, sha256},
     chat::ChatTemplate,
     error::{BrainError, Result},
     files::{GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config, read_json},
@@ -31,6 +31,8 @@ pub struct LoadedModel {
     pub name: String,
     /// Where it came from.
     pub path: PathBuf,
+    /// SHA-256 of its files, in hexadecimal: by this adapters know their model.
+    pub sha256: String,
     /// The tokens that end what it says.
     pub ends: Vec<u32>,
     /// How it was taught to be spoken to, if it was.
@@ -44,10 +46,10 @@ pub struct LoadedModel {
 pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     let keep = Keep { device: device(settings.device)?, quantise: quantise(settings.quant) };
     if settings.path.trim().is_empty() {
-        return load_gguf(shipped()?, &keep);
+        return load_gguf(shipped()?, sha256(SHIPPED), &keep);
     }
     read_named(settings, |path, format| match format {
-        Format::Gguf => load_gguf(GgufFile::open(path)?, &keep),
+        Format::Gguf => load_gguf(GgufFile::open(path)?, fingerprint(path, format)?, &keep),
         Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(path, format, &keep),
     })
 }
@@ -60,7 +62,7 @@ pub(super) fn shipped() -> Result<GgufFile> {
     GgufFile::from_bytes(Path::new(SHIPPED_NAME), SHIPPED)
 }
 
-fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
+fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedModel> {
     let path = file.path().to_owned();
     let name = file.text("general.name").map_or_else(|| name_of(&path, Format::Gguf), str::to_owned);
     let tokenizer = Tokenizer::from_gguf(&file)?;
@@ -70,7 +72,7 @@ fn load_gguf(mut file: GgufFile, keep: &Keep) -> Result<LoadedModel> {
     let template = file.text("tokenizer.chat_template");
     let chat = template.map(|text| ChatTemplate::new(text, &spelled(named("bos")), &spelled(named("eos"))));
     let model = LanguageModel::Llama(load_llama(&mut file, keep)?);
-    whole(LoadedModel { model, tokenizer, name, path, ends, chat })
+    whole(LoadedModel { model, tokenizer, name, path, sha256, ends, chat })
 }
 
 fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel> {
@@ -91,7 +93,8 @@ fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel
     let ids = ids.iter().filter_map(|id| id.as_u64().and_then(|id| u32::try_from(id).ok()));
     let ends = end_tokens(&tokenizer, ids);
     let chat = folder_chat(folder)?;
-    whole(LoadedModel { model, tokenizer, name: name_of(folder, format), path: folder.to_owned(), ends, chat })
+    let (name, path, sha256) = (name_of(folder, format), folder.to_owned(), fingerprint(folder, format)?);
+    whole(LoadedModel { model, tokenizer, name, path, sha256, ends, chat })
 }
 
 /// The chat template of a folder: a file of its own, or within `tokenizer_config.json`.

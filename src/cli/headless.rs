@@ -200,6 +200,7 @@ fn run_json(
         "model": facts.map(|facts| json!({
             "name": facts.name,
             "path": facts.path,
+            "sha256": facts.sha256,
             "parameters": facts.parameters,
             "model_bytes": facts.model_bytes,
             "adapter_bytes": facts.adapter_bytes,

@@ -89,7 +89,7 @@ fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded, is_last: b
     let living = creatures.living.clone();
     world.get_mut::<Memories>(entity)?.keep_only(&living);
     if config.evolution.enabled {
-        errand(world, Request::Breed(breed(&streams, &living, &births, &config.evolution)));
+        errand(world, Request::Breed(breed(ended.habitat, &streams, &living, &births, &config.evolution)));
         let children: Vec<_> = births.iter().map(|birth| birth.child).collect();
         errand(world, survey(ended.habitat, generation, true, &children));
     }
@@ -102,9 +102,15 @@ fn plan(streams: &Streams, ended: &GenerationEnded, size: u32, next: u32, settin
     next_generation(&scored, size as usize, CreatureId(next), settings, &mut draws)
 }
 
-fn breed(streams: &Streams, living: &[CreatureId], births: &[Birth], settings: &EvolutionSettings) -> Breed {
+fn breed(
+    habitat: HabitatId,
+    streams: &Streams,
+    living: &[CreatureId],
+    births: &[Birth],
+    settings: &EvolutionSettings,
+) -> Breed {
     Breed {
-        habitat: streams.habitat,
+        habitat,
         living: living.to_vec(),
         births: births.to_vec(),
         mutation_rate: settings.mutation_rate,

@@ -91,6 +91,8 @@ pub struct MindFacts {
     pub name: String,
     /// Where it came from.
     pub path: PathBuf,
+    /// SHA-256 of its files, in hexadecimal.
+    pub sha256: String,
     /// Weights of the model.
     pub parameters: u64,
     /// Bytes that the model's matrices take.

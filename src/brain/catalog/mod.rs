@@ -4,6 +4,7 @@
 //! This room does *not* know how to download, nor what a model is used for.
 
 mod find;
+mod fingerprint;
 mod hub;
 mod inspect;
 mod known;
@@ -11,6 +12,7 @@ mod memory;
 mod shelf;
 
 pub use find::{Format, find_files};
+pub use fingerprint::{fingerprint, sha256};
 pub use hub::Hub;
 pub use inspect::{KindShare, ModelInfo, inspect};
 pub use known::{KNOWN, KnownModel, Wanted, find_known};

@@ -120,6 +120,7 @@ impl Llm {
         MindFacts {
             name: self.loaded.name.clone(),
             path: self.loaded.path.clone(),
+            sha256: self.loaded.sha256.clone(),
             parameters: self.loaded.model.parameters() as u64,
             model_bytes: self.loaded.model.bytes() as u64,
             adapter_bytes: self.layout.bytes(!self.trains_a()) as u64,
