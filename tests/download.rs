@@ -279,7 +279,7 @@ fn a_model_that_is_not_there_or_broken_or_would_not_fit_is_said_before_anything_
     for command in [&["headless"][..], &["agent"], &["model", "info"]] {
         let arguments = [command, &["--model", "models/broken.gguf"]].concat();
         let broken = complaint(&run(folder.path(), None, &[], &arguments));
-        let expected = "models/broken.gguf cannot be used as a model: the file ends within the version. There are \
+        let expected = "models/broken.gguf cannot be used: the file ends within the version. There are \
                         models/evolora-206k.gguf, ./models/whole.gguf. `evolora model download";
         assert!(broken.contains(expected), "{broken}");
     }

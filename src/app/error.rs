@@ -29,6 +29,19 @@ pub enum AppError {
     /// The mind cannot be used.
     #[error("{0}")]
     Mind(String),
+    /// A run that goes on keeps its settings.
+    #[error(
+        "A run that goes on keeps its settings: leave {0} out; only --generations, --threads and --model may change."
+    )]
+    KeptSetting(&'static str),
+    /// A flag's value cannot be read.
+    #[error("{flag} takes a whole number, and \"{value}\" is none.")]
+    NoNumber {
+        /// The flag.
+        flag: &'static str,
+        /// What it was given.
+        value: String,
+    },
     /// The picture of the window cannot be written.
     #[error("The picture {} cannot be written: {reason}.", file.display())]
     Screenshot {

@@ -11,16 +11,19 @@ use std::{
 
 use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_system, prelude::*};
 
-use super::{error::AppError, minds::spawn_worker};
+use super::{
+    error::AppError,
+    minds::{Minds, spawn_worker},
+};
 use crate::{
-    brain::catalog::free_memory,
+    brain::{Shelf, catalog::free_memory},
     config::RunConfig,
     mind::{
         Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
         wait_for_errands, wait_for_thoughts,
     },
     protocol::{HabitatId, MindFacts, Streams},
-    record::{Ancestry, GenerationRow, History, Lineage, RecordPlugin},
+    record::{Ancestry, GenerationRow, HallRow, History, Lineage, RecordPlugin, hall_rows},
     sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
 };
 
@@ -50,6 +53,8 @@ pub struct Simulation {
     turns: u64,
     patience: Option<Duration>,
     stop: Arc<AtomicBool>,
+    config: RunConfig,
+    shelf: Option<Shelf>,
 }
 
 /// How a run ended.
@@ -69,6 +74,8 @@ pub struct RunReport {
     pub rows: Vec<GenerationRow>,
     /// Everybody who has lived, where there was a model; sorted by habitat and number.
     pub lineage: Vec<Ancestry>,
+    /// The best that ever lived, where there was a model; by habitat and place.
+    pub hall: Vec<HallRow>,
     /// How it ended.
     pub ended: Ended,
     /// Turns that were played, each in all habitats at once.
@@ -97,9 +104,8 @@ impl Simulation {
     }
 
     fn with_minds(config: RunConfig, unseen: bool) -> Result<Self, AppError> {
-        let (link, state) = spawn_worker(&config)?;
-        let mut simulation = Self::with_link(config, link, unseen)?;
-        simulation.world_mut().insert_resource(state);
+        let mut simulation = Self::empty(config.clone(), spawn_worker(&config)?)?;
+        spawn_habitats(simulation.world_mut(), config, unseen);
         Ok(simulation)
     }
 
@@ -108,16 +114,45 @@ impl Simulation {
     /// # Errors
     /// The settings cannot be used.
     pub fn with_link(config: RunConfig, link: WorkerLink, unseen: bool) -> Result<Self, AppError> {
+        let mut simulation = Self::empty(config.clone(), (link, WorkerState::default(), None))?;
+        spawn_habitats(simulation.world_mut(), config, unseen);
+        Ok(simulation)
+    }
+
+    /// Minds without habitats.
+    pub(super) fn empty(config: RunConfig, (link, state, shelf): Minds) -> Result<Self, AppError> {
         config.check()?;
         check_memory(&config)?;
         let mut app = App::new();
         app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
         add_turn(&mut app, link);
+        app.insert_resource(state);
         // The turn's messages live for one turn here; the window's main schedule does this by itself.
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
-        spawn_habitats(app.world_mut(), config, unseen);
         let living = app.world_mut().query_filtered();
-        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default() })
+        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default(), config, shelf })
+    }
+
+    /// The population, where a language model decides.
+    pub const fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.as_ref()
+    }
+
+    /// The settings that the run began with.
+    pub const fn config(&self) -> &RunConfig {
+        &self.config
+    }
+
+    /// Counts turns from here on.
+    pub(super) const fn set_turns(&mut self, turns: u64) {
+        self.turns = turns;
+    }
+
+    /// Waits until everything has been answered that was asked beside the turns' questions. False if something has not come.
+    pub(super) fn settle(&mut self) -> bool {
+        let world = self.app.world_mut();
+        let patience = self.patience.unwrap_or_else(|| patience(world));
+        wait_for_errands(world, patience)
     }
 
     /// The same, giving minds up that do not answer within `patience`, in place of the time that the number of agents and
@@ -203,28 +238,27 @@ impl Simulation {
     /// What `watch` gives.
     pub fn run_watched(
         mut self,
-        mut watch: impl FnMut(&Self) -> Result<ControlFlow<()>, AppError>,
+        mut watch: impl FnMut(&mut Self) -> Result<ControlFlow<()>, AppError>,
     ) -> Result<RunReport, AppError> {
         let begun = Instant::now();
         let mut ended = Ended::Complete;
         while !self.is_finished() {
             self.step();
-            if watch(&self)?.is_break() {
+            if watch(&mut self)?.is_break() {
                 ended = Ended::Interrupted;
                 break;
             }
         }
         if !self.stop.load(Ordering::Relaxed) {
-            let world = self.app.world_mut();
-            let patience = self.patience.unwrap_or_else(|| patience(world));
-            wait_for_errands(world, patience);
+            self.settle();
         }
         let mut rows = self.rows();
         rows.extend(self.unfinished_rows());
         rows.sort_by_key(|row| (row.habitat, row.generation));
         let complaint = self.complaint();
         let lineage = self.app.world().resource::<Lineage>().creatures.values().cloned().collect();
-        Ok(RunReport { rows, lineage, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
+        let hall = hall_rows(self.app.world_mut());
+        Ok(RunReport { rows, lineage, hall, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
     }
 
     /// The generations that have begun and not ended.

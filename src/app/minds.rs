@@ -14,25 +14,36 @@ use crate::{
 /// How long a model may take to load.
 const LOADING: Duration = Duration::from_secs(600);
 
+/// The app's end of the link to a worker, what is known of it, and the population, where it is a language model's.
+pub type Minds = (WorkerLink, WorkerState, Option<Shelf>);
+
 /// Starts the worker thread for the mind that the settings name, and waits until it is ready. A language model's state
 /// holds its facts.
 ///
 /// # Errors
 /// The system has no thread to give, or the model cannot be used.
-pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
+pub fn spawn_worker(config: &RunConfig) -> Result<Minds, AppError> {
+    spawn_worker_with(config, Shelf::default())
+}
+
+/// The same with a population that is there already.
+///
+/// # Errors
+/// As [`spawn_worker`], or the population does not fit the settings.
+pub fn spawn_worker_with(config: &RunConfig, shelf: Shelf) -> Result<Minds, AppError> {
     let mut state = WorkerState::default();
     let mind = match config.mind.kind {
         MindKind::Random => ScriptedMind::Random,
         MindKind::Rules => ScriptedMind::Rules,
         MindKind::Llm => {
-            let (plan, shelf) = (llm_plan(config), Shelf::default());
-            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &shelf, &requests, &replies));
+            let (plan, own) = (llm_plan(config), shelf.clone());
+            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &own, &requests, &replies));
             let mut link = link.map_err(AppError::Worker)?.with_learning();
             state.facts = Some(wait_until_ready(&mut link, LOADING).map_err(AppError::Mind)?);
-            return Ok((link, state));
+            return Ok((link, state, Some(shelf)));
         }
     };
-    spawn_scripted_worker(mind).map(|link| (link, state)).map_err(AppError::Worker)
+    spawn_scripted_worker(mind).map(|link| (link, state, None)).map_err(AppError::Worker)
 }
 
 /// The same for the window, which opens in any case: where the mind cannot be used, agents go on with `rules`, and the
@@ -43,7 +54,7 @@ pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState), App
 #[cfg(feature = "desktop")]
 pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
     match spawn_worker(config) {
-        Ok(minds) => Ok(minds),
+        Ok((link, state, _)) => Ok((link, state)),
         Err(AppError::Worker(error)) => Err(AppError::Worker(error)),
         Err(error) => {
             let mut state = WorkerState::default();

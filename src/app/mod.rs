@@ -1,5 +1,6 @@
 //! The composition of all rooms: the only place that knows them all.
 
+mod checkpoint;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
@@ -12,10 +13,11 @@ mod probe;
 #[cfg(feature = "desktop")]
 mod screenshot;
 
+pub use checkpoint::Changes;
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;
 pub use headless::{Ended, RunReport, Simulation};
-pub use minds::{llm_plan, spawn_worker};
+pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
 #[cfg(feature = "desktop")]
 pub use screenshot::Screenshot;

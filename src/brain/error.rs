@@ -22,7 +22,7 @@ pub enum BrainError {
         source: std::io::Error,
     },
     /// A file can be read and is not what it should be.
-    #[error("{path} cannot be used as a model: {what}.")]
+    #[error("{path} cannot be used: {what}.")]
     File {
         /// The file.
         path: PathBuf,

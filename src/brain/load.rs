@@ -54,6 +54,17 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     })
 }
 
+/// SHA-256 of the files of the model that the settings name, in hexadecimal, without loading it.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn model_sha256(settings: &ModelSettings) -> Result<String> {
+    if settings.path.trim().is_empty() {
+        return Ok(sha256(SHIPPED));
+    }
+    read_named(settings, fingerprint)
+}
+
 /// The model that ships with the program, as a file.
 ///
 /// # Errors

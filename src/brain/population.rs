@@ -3,18 +3,22 @@
 //! The population outlives the worker thread: it changes only at the end of a request, in one step, so that a thread that
 //! dies leaves it as it was before.
 //!
-//! This module does *not* know how adapters are trained or merged.
+//! This module does *not* know how adapters are trained or merged, or how they are kept in files.
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{learn::Moments, lora::Adapter};
+use super::{
+    error::{BrainError, Result},
+    learn::Moments,
+    lora::{Adapter, AdapterLayout},
+};
 use crate::protocol::{CreatureId, HabitatId};
 
 /// One creature's mind.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mind {
     /// The adapter that it acts with.
     pub adapter: Adapter,
@@ -43,11 +47,45 @@ impl Mind {
 /// Names a creature in all habitats.
 pub type Name = (HabitatId, CreatureId);
 
-/// Every living creature's mind.
-#[derive(Debug, Clone, Default)]
+/// Every living creature's mind, and the adapters of the best that ever lived. A copy of it is cheap: the numbers are
+/// shared until one of the two changes.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Population {
+    /// Rank, scale and sites of all adapters, once a model has them.
+    pub layout: Option<AdapterLayout>,
     /// The minds.
     pub minds: BTreeMap<Name, Mind>,
+    /// The hall of fame: adapters as they were when their creatures did best.
+    pub hall: BTreeMap<Name, Adapter>,
+}
+
+impl Population {
+    /// Holds that every adapter has `layout`.
+    ///
+    /// # Errors
+    /// One has not, or numbers that are not finite.
+    pub fn check(&self, layout: &AdapterLayout) -> Result<()> {
+        let minds = self.minds.iter().flat_map(|(name, mind)| {
+            let adapters = std::iter::once(&mind.adapter).chain(&mind.genome);
+            adapters.map(move |adapter| (name, adapter))
+        });
+        for ((habitat, creature), adapter) in minds.chain(&self.hall) {
+            if !layout.fits(adapter) {
+                return Err(BrainError::Setting(format!(
+                    "The adapter of creature {creature} of habitat {habitat} does not fit the rank and the matrices that the \
+                     settings ask for: take the settings that it was made with"
+                )));
+            }
+        }
+        for ((habitat, creature), mind) in &self.minds {
+            if !mind.moments.fits(&mind.adapter) {
+                return Err(BrainError::Setting(format!(
+                    "The optimiser's moments of creature {creature} of habitat {habitat} do not fit its adapter"
+                )));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// A population that several lives of the worker thread use, one after the other.

@@ -13,8 +13,8 @@ use crate::protocol::{Reply, Request, Thoughts};
 /// Serves until the channel closes or [`Request::Shutdown`] comes. Says [`Reply::Ready`] first, or why it cannot be. The
 /// population is on the shelf, and stays there for the next thread if this one dies.
 pub fn serve(plan: &LlmPlan, shelf: &Shelf, requests: &Receiver<Request>, replies: &Sender<Reply>) {
-    let mut llm = match Llm::load(plan.clone()) {
-        Ok(llm) => llm.with(shelf.clone()),
+    let mut llm = match Llm::load(plan.clone()).and_then(|llm| llm.with(shelf.clone())) {
+        Ok(llm) => llm,
         Err(error) => {
             // Whoever asked has gone if this fails.
             let _ = replies.send(Reply::Unusable { reason: error.to_string() });
@@ -48,6 +48,10 @@ fn answer(llm: &mut Llm, request: Request) -> Option<Reply> {
             Ok(surveyed) => Reply::Surveyed(surveyed),
             Err(error) => Reply::Troubled { reason: error.to_string() },
         },
+        Request::Honour(honour) => {
+            llm.honour(&honour);
+            Reply::Honoured
+        }
         Request::Shutdown => return None,
     })
 }

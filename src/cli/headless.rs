@@ -2,92 +2,108 @@
 
 use std::{
     ops::ControlFlow,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use serde_json::json;
 
 use super::{
+    keeper::Keeper,
     output::{complain, say},
     settings::SettingsArgs,
 };
 use crate::{
     app::{AppError, Ended, RunReport, Simulation},
-    config::{LoadedConfig, RunConfig},
+    config::RunConfig,
     protocol::MindFacts,
-    record::{GenerationRow, RunFiles},
+    record::{Checkpoints, GenerationRow, RunFiles},
 };
 
 /// The exit code of a program that Ctrl-C has stopped.
 const STOPPED: u8 = 130;
-
-/// How often the rows so far are saved, at the most.
-const SAVE_EVERY: Duration = Duration::from_millis(500);
 
 /// Flags of `evolora headless`.
 #[derive(Debug, Args)]
 pub(super) struct HeadlessArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Write generations.csv and run.json into this folder.
+    /// Write the results into this folder, and checkpoints from which the run can go on.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Write over a run that is in the folder already.
     #[arg(long, requires = "out")]
     overwrite: bool,
+    /// Go on with the run in this folder from its last checkpoint, with the settings that it began with; of the flags only
+    /// --generations, --threads and --model are heard.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "overwrite"])]
+    resume: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
-    let loaded = args.settings.load()?;
-    let config = loaded.config.clone();
     let stop = stop_on_signal();
-    let simulation = Simulation::new(config.clone())?.until(Arc::clone(&stop));
-    let facts = simulation.facts().cloned();
-    let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
-    let started = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    if let Some(files) = &files {
-        files.write_run(&run_json(&loaded, started, facts.as_ref(), None))?;
-        files.write_generations(&[])?;
-    }
-    let bar = progress_bar(&config);
-    let (mut printed, mut saved, mut complained) = (0, Instant::now(), None);
-    print_header(&config, facts.as_ref());
+    let (simulation, files) = match &args.resume {
+        Some(folder) => resume(folder, &args.settings)?,
+        None => begin(args)?,
+    };
+    let simulation = simulation.until(Arc::clone(&stop));
+    let (config, facts) = (simulation.config().clone(), simulation.facts().cloned());
+    let (before, already) = (simulation.turns(), simulation.rows().len());
+    let mut keeper = Keeper::new(files, &config, facts.clone(), before);
+    keeper.write_run(None)?;
+    keeper.write_rows(&simulation.rows())?;
+    let bar = progress_bar(&config, before);
+    let (mut printed, mut complained) = (already, None);
+    print_header(&config, facts.as_ref(), before);
     let report = simulation.run_watched(|simulation| {
         bar.inc(1);
         let rows = simulation.new_rows(printed);
-        if !rows.is_empty() {
-            bar.suspend(|| rows.iter().for_each(|row| print_row(row, &config)));
-            printed += rows.len();
-            if let Some(files) = files.as_ref().filter(|_| saved.elapsed() >= SAVE_EVERY) {
-                files.write_generations(&simulation.rows())?;
-                saved = Instant::now();
-            }
+        bar.suspend(|| rows.iter().for_each(|row| print_row(row, &config)));
+        printed += rows.len();
+        let stopped = stop.load(Ordering::Relaxed);
+        if let Some(complaint) = keeper.keep(simulation, !rows.is_empty(), stopped)? {
+            bar.suspend(|| complain(&complaint));
         }
         let complaint = simulation.complaint();
         if complaint != complained {
             bar.suspend(|| complaint.iter().for_each(|complaint| complain(complaint)));
             complained = complaint;
         }
-        Ok(if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     bar.finish_and_clear();
-    if let Some(files) = &files {
-        files.write_generations(&report.rows)?;
-        if facts.is_some() {
-            files.write_lineage(&report.lineage)?;
-        }
-        files.write_run(&run_json(&loaded, started, facts.as_ref(), Some(&report)))?;
-    }
-    print_summary(&report, args);
+    keeper.write_report(&report)?;
+    print_summary(&report, before, args.out.as_ref().or(args.resume.as_ref()));
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+}
+
+/// A run from its beginning, and the folder that it is written to.
+fn begin(args: &HeadlessArgs) -> Result<(Simulation, Option<RunFiles>), AppError> {
+    let config = args.settings.load()?.config;
+    let simulation = Simulation::new(config)?;
+    let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
+    if let Some(files) = &files {
+        files.checkpoints().clear()?;
+    }
+    Ok((simulation, files))
+}
+
+/// A run that goes on from its last checkpoint.
+fn resume(folder: &Path, settings: &SettingsArgs) -> Result<(Simulation, Option<RunFiles>), AppError> {
+    let changes = settings.changes()?;
+    let checkpoints = Checkpoints::of(folder);
+    let checkpoint = checkpoints.newest()?;
+    checkpoint.troubles.iter().for_each(|trouble| complain(trouble));
+    let turns = checkpoint.state.turns;
+    let simulation = Simulation::resume(checkpoint, &changes)?;
+    let files = RunFiles::open(folder)?;
+    checkpoints.go_on_from(turns)?;
+    Ok((simulation, Some(files)))
 }
 
 /// True once the person or the system has asked the run to end; a second time ends the program at once.
@@ -105,7 +121,7 @@ fn stop_on_signal() -> Arc<AtomicBool> {
     stop
 }
 
-fn progress_bar(config: &RunConfig) -> ProgressBar {
+fn progress_bar(config: &RunConfig, before: u64) -> ProgressBar {
     let turns = u64::from(config.run.generations) * u64::from(config.run.turns);
     let style = ProgressStyle::with_template("{wide_bar} {pos}/{len} turns · {rate} · {eta} left");
     let style = style.map(|style| {
@@ -114,14 +130,16 @@ fn progress_bar(config: &RunConfig) -> ProgressBar {
             let _ = write!(out, "{:.0} turns/s", state.per_sec());
         })
     });
-    let bar = ProgressBar::new(turns);
+    let bar = ProgressBar::new(turns).with_position(before);
+    bar.reset_eta();
     style.map_or(bar.clone(), |style| bar.clone().with_style(style))
 }
 
-fn print_header(config: &RunConfig, facts: Option<&MindFacts>) {
+fn print_header(config: &RunConfig, facts: Option<&MindFacts>, before: u64) {
     let habitat = if config.run.habitats > 1 { "habitat " } else { "" };
+    let goes_on = if before > 0 { format!(" · goes on after {before} turns") } else { String::new() };
     say(&format!(
-        "{}{} · {} agents · {}×{} cells · seed {}\n",
+        "{}{} · {} agents · {}×{} cells · seed {}{goes_on}\n",
         config.mind.kind,
         facts.map(|facts| format!(" {}", facts.name)).unwrap_or_default(),
         config.habitat.agents,
@@ -140,14 +158,15 @@ fn print_row(row: &GenerationRow, config: &RunConfig) {
     ));
 }
 
-fn print_summary(report: &RunReport, args: &HeadlessArgs) {
+fn print_summary(report: &RunReport, before: u64, folder: Option<&PathBuf>) {
     let seconds = report.elapsed.as_secs_f64();
-    let rate = report.turns as f64 / seconds.max(1e-9);
+    let turns = report.turns - before;
+    let rate = turns as f64 / seconds.max(1e-9);
     let how = match report.ended {
         Ended::Complete => "complete",
         Ended::Interrupted => "stopped by Ctrl-C; the living generation is counted as far as it got",
     };
-    say(&format!("\n{how}: {} turns in {seconds:.2} s, {rate:.0} turns per second", report.turns));
+    say(&format!("\n{how}: {turns} turns in {seconds:.2} s, {rate:.0} turns per second"));
     let best = report.rows.iter().max_by(|a, b| a.best_fitness.total_cmp(&b.best_fitness));
     if let Some(best) = best {
         let count = report.rows.len() as f64;
@@ -162,49 +181,7 @@ fn print_summary(report: &RunReport, args: &HeadlessArgs) {
     if fallback > 0 {
         say(&format!("fallback turns: {fallback} decisions were made by `rules` because the mind did not answer"));
     }
-    if let Some(folder) = &args.out {
+    if let Some(folder) = folder {
         say(&format!("written to {}", folder.display()));
     }
-}
-
-/// What `run.json` says: settings, seed, version, host, the language model if one decides, and how the run ended.
-fn run_json(
-    loaded: &LoadedConfig,
-    started: u64,
-    facts: Option<&MindFacts>,
-    report: Option<&RunReport>,
-) -> serde_json::Value {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    system.refresh_cpu_all();
-    json!({
-        "program": "evolora",
-        "version": env!("CARGO_PKG_VERSION"),
-        "seed": loaded.config.run.seed,
-        "started_unix_s": started,
-        "ended": report.map_or("running", |report| match report.ended {
-            Ended::Complete => "complete",
-            Ended::Interrupted => "interrupted",
-        }),
-        "turns": report.map(|report| report.turns),
-        "elapsed_s": report.map(|report| report.elapsed.as_secs_f64()),
-        "fallback_turns": report.map(|report| report.rows.iter().map(|row| row.fallback_turns).sum::<u64>()),
-        "complaint": report.and_then(|report| report.complaint.clone()),
-        "host": {
-            "system": std::env::consts::OS,
-            "architecture": std::env::consts::ARCH,
-            "cpu": system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()),
-            "cores": system.cpus().len(),
-            "memory_bytes": system.total_memory(),
-        },
-        "model": facts.map(|facts| json!({
-            "name": facts.name,
-            "path": facts.path,
-            "sha256": facts.sha256,
-            "parameters": facts.parameters,
-            "model_bytes": facts.model_bytes,
-            "adapter_bytes": facts.adapter_bytes,
-        })),
-        "settings": loaded.config,
-    })
 }

@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod eval;
 mod headless;
+mod keeper;
 mod model;
 mod output;
 mod pretrain;

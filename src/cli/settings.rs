@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::config::{ConfigError, ConfigFiles, LoadedConfig};
+use crate::{
+    app::{AppError, Changes},
+    config::{ConfigError, ConfigFiles, LoadedConfig},
+};
 
 /// Flags for settings. They are laid over `evolora.toml`, `.env` and the environment.
 #[derive(Debug, Args)]
@@ -59,6 +62,36 @@ pub(super) struct SettingsArgs {
 }
 
 impl SettingsArgs {
+    /// What these flags change in a run that goes on, which otherwise keeps the settings that it began with.
+    pub(super) fn changes(&self) -> Result<Changes, AppError> {
+        let kept = [
+            ("--config", self.config.is_some()),
+            ("--preset", self.preset.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--mind", self.mind.is_some()),
+            ("--temperature", self.temperature.is_some()),
+            ("--agents", self.agents.is_some()),
+            ("--turns", self.turns.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--habitats", self.habitats.is_some()),
+            ("--first-habitat", self.first_habitat.is_some()),
+            ("--size", self.size.is_some()),
+            ("--perception", self.perception.is_some()),
+        ];
+        if let Some((flag, _)) = kept.into_iter().find(|(_, given)| *given) {
+            return Err(AppError::KeptSetting(flag));
+        }
+        let number = |flag, value: &Option<String>| {
+            let parse = |value: &String| value.parse().map_err(|_| AppError::NoNumber { flag, value: value.clone() });
+            value.as_ref().map(parse).transpose()
+        };
+        Ok(Changes {
+            generations: number("--generations", &self.generations)?,
+            threads: number("--threads", &self.threads)?,
+            model: self.model.clone(),
+        })
+    }
+
     /// Reads every source of settings, these flags last.
     pub(super) fn load(&self) -> Result<LoadedConfig, ConfigError> {
         let named = [

@@ -70,6 +70,8 @@ sections! {
         habitats: u32 = 1, "HABITATS", Range::Whole(1, 10_000), "habitats", Restart;
         /// Number of the first habitat: 2 alone lives the same life as the third of four.
         first_habitat: u32 = 0, "FIRST_HABITAT", Range::Whole(0, 1_000_000), "", Restart;
+        /// Turns between checkpoints of a run that is written to a folder, beside those at every generation's end.
+        checkpoint_every: u32 = 100, "CHECKPOINT_EVERY", Range::Whole(1, 1_000_000), "turns", Turn;
         /// Threads for the habitats, 0 for one per core; the results do not depend on it.
         threads: u32 = 0, "THREADS", Range::Whole(0, 1024), "threads", Restart;
     }
@@ -241,6 +243,8 @@ sections! {
         mutation_size: f64 = 0.1, "MUTATION_SIZE", Range::Real(0.0, 10.0), "× RMS", Generation;
         /// Spread of every founder's own B where nobody learns; learning tells founders apart by itself.
         founder_spread: f64 = 0.05, "FOUNDER_SPREAD", Range::Real(0.0, 10.0), "", Restart;
+        /// Agents whose adapters are kept for ever because they did best of all that ever lived, in each habitat.
+        hall_of_fame: u32 = 10, "HALL_OF_FAME", Range::Whole(0, 1000), "agents", Generation;
         /// What children get from their parents.
         inheritance: Inheritance = Inheritance::Lamarck, "INHERITANCE", Range::Choice(Inheritance::WORDS), "", Generation;
     }

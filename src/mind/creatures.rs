@@ -1,6 +1,7 @@
 //! Who the agents of a habitat are: places are filled anew each generation, individuals may live on.
 
 use bevy::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     protocol::{AgentId, CreatureId},
@@ -8,7 +9,7 @@ use crate::{
 };
 
 /// The individuals in a habitat's places.
-#[derive(Component, Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Component, Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Creatures {
     /// By [`AgentId`].
     pub living: Vec<CreatureId>,

@@ -6,16 +6,18 @@ use bevy::prelude::*;
 
 use super::{
     creatures::Creatures,
+    hall::HallOfFame,
     link::WorkerLink,
     memory::Memories,
     probe::probe_prompts,
+    receive::note_now,
     resolve::{Fallback, GenerationEnded, sum_up},
     state::WorkerState,
 };
 use crate::{
     config::{EvolutionSettings, Inheritance},
     genetics::{Offspring, next_generation},
-    protocol::{AgentId, Birth, Breed, CreatureId, HabitatId, Moment, Request, StreamName, Streams, Survey},
+    protocol::{AgentId, Birth, Breed, CreatureId, HabitatId, Honour, Moment, Request, StreamName, Streams, Survey},
     sim::{Clock, Finished, Habitat, HabitatConfig, Roster, Vitality, repopulate},
 };
 
@@ -47,36 +49,68 @@ pub(super) fn end_generations(world: &mut World, living: &mut QueryState<LivingH
     over.sort_unstable_by_key(|(id, ..)| *id);
     for (_, entity, is_last) in over {
         let Some(ended) = sum_up(world, entity) else { continue };
-        let begins = evolve(world, entity, &ended, is_last);
-        world.write_message(ended);
+        close(world, entity, &ended);
+        world.write_message(ended.clone());
         if is_last {
             world.entity_mut(entity).insert(Finished);
-            continue;
-        }
-        repopulate(world, entity);
-        if let Some(mut fallback) = world.get_mut::<Fallback>(entity) {
-            *fallback = Fallback::default();
-        }
-        if let Some(begins) = begins {
-            world.write_message(begins);
+        } else {
+            begin(world, entity, &ended);
         }
     }
 }
 
-/// Asks the worker how different those are who have lived, and breeds the next generation from them, where there is a model
-/// and evolution.
-fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded, is_last: bool) -> Option<GenerationBegan> {
+/// Lets habitats go on whose last generation was over before, and for which the settings have now more of them.
+pub fn go_on(world: &mut World) {
+    let mut finished = world.query_filtered::<(Entity, &Habitat, &HabitatConfig, &Clock), With<Finished>>();
+    let has_more = |(entity, habitat, config, clock): (Entity, &Habitat, &HabitatConfig, &Clock)| {
+        (clock.generation + 1 < config.run.generations).then_some((habitat.id, entity))
+    };
+    let mut more: Vec<_> = finished.iter(world).filter_map(has_more).collect();
+    more.sort_unstable();
+    for (_, entity) in more {
+        let Some(ended) = sum_up(world, entity) else { continue };
+        world.entity_mut(entity).remove::<Finished>();
+        begin(world, entity, &ended);
+    }
+    note_now(world);
+}
+
+/// Begins the generation after the one that has ended, on a new map.
+fn begin(world: &mut World, entity: Entity, ended: &GenerationEnded) {
+    let begins = evolve(world, entity, ended);
+    repopulate(world, entity);
+    if let Some(mut fallback) = world.get_mut::<Fallback>(entity) {
+        *fallback = Fallback::default();
+    }
+    if let Some(begins) = begins {
+        world.write_message(begins);
+    }
+}
+
+/// Asks the worker how different those are who have lived, and to keep the best of them.
+fn close(world: &mut World, entity: Entity, ended: &GenerationEnded) {
+    if !world.resource::<WorkerLink>().learns() {
+        return;
+    }
+    let lived: Vec<_> = ended.lives.iter().map(|life| life.creature).collect();
+    errand(world, survey(ended.habitat, ended.clock.generation, false, &lived));
+    let Some(config) = world.get::<HabitatConfig>(entity).map(|config| Arc::clone(&config.0)) else { return };
+    // What `rules` did in their stead is nobody's fame.
+    let is_own = ended.fallback.turns == 0;
+    let Some(mut hall) = world.get_mut::<HallOfFame>(entity).filter(|_| is_own) else { return };
+    let entered = hall.admit(ended.clock.generation, &ended.lives, config.evolution.hall_of_fame as usize);
+    let standing = hall.standing();
+    errand(world, Request::Honour(Honour { habitat: ended.habitat, entered, standing }));
+}
+
+/// Breeds the next generation from those who have lived, where there is a model and evolution.
+fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded) -> Option<GenerationBegan> {
     if !world.resource::<WorkerLink>().learns() {
         return None;
     }
     let config = Arc::clone(&world.get::<HabitatConfig>(entity)?.0);
     let streams = world.get::<Habitat>(entity)?.streams;
-    let lived: Vec<_> = ended.lives.iter().map(|life| life.creature).collect();
-    errand(world, survey(ended.habitat, ended.clock.generation, false, &lived));
     let generation = ended.clock.generation + 1;
-    if is_last {
-        return None;
-    }
     let mut creatures = world.get_mut::<Creatures>(entity)?;
     let mut births = Vec::new();
     if config.evolution.enabled {

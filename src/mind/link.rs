@@ -164,7 +164,10 @@ impl WorkerLink {
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             },
         };
-        if matches!(reply, Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Troubled { .. }) {
+        if matches!(
+            reply,
+            Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Honoured | Reply::Troubled { .. }
+        ) {
             self.errands.pop_front();
         }
         // A worker that has gone meanwhile is found out by the next call.
@@ -194,7 +197,7 @@ impl WorkerLink {
     pub fn start_anew(&mut self) -> std::io::Result<Option<String>> {
         let cause = self.bury();
         self.start()?;
-        if !matches!(self.errands.front(), Some(Request::Breed(_))) {
+        if !matches!(self.errands.front(), Some(Request::Breed(_) | Request::Honour(_))) {
             self.errands.pop_front();
         }
         self.outbox = self.errands.clone();

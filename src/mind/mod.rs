@@ -8,6 +8,7 @@
 mod ask;
 mod creatures;
 mod evolve;
+mod hall;
 mod learn;
 mod lesson;
 mod link;
@@ -16,6 +17,7 @@ mod probe;
 mod receive;
 mod resolve;
 mod scripted;
+mod snapshot;
 mod state;
 
 use bevy::{
@@ -25,7 +27,8 @@ use bevy::{
 
 pub use ask::Asked;
 pub use creatures::Creatures;
-pub use evolve::GenerationBegan;
+pub use evolve::{GenerationBegan, go_on};
+pub use hall::{HallOfFame, Honoured};
 pub use learn::{AgentsLearned, is_learning, learning_rule};
 pub use link::{LinkDown, WorkerLink};
 pub use memory::{Experience, Memories, Memory};
@@ -36,6 +39,7 @@ pub use receive::{
 };
 pub use resolve::{Fallback, GenerationEnded, Inbox, LastThought, Lived, sum_up};
 pub use scripted::{ScriptedMind, spawn_scripted_worker};
+pub use snapshot::{Snapshot, restore_snapshot, save_habitats};
 pub use state::WorkerState;
 
 use crate::sim;
@@ -96,7 +100,8 @@ impl Plugin for MindPlugin {
             .register_required_components::<sim::Agent, LastThought>()
             .register_required_components::<sim::Habitat, Fallback>()
             .register_required_components::<sim::Habitat, Creatures>()
-            .register_required_components::<sim::Habitat, Memories>();
+            .register_required_components::<sim::Habitat, Memories>()
+            .register_required_components::<sim::Habitat, HallOfFame>();
         app.init_schedule(Ask)
             .init_schedule(Resolve)
             .init_schedule(Close)

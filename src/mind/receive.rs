@@ -83,13 +83,23 @@ pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
         }
     }
     // What the last turn said has been noted; the systems of this schedule have not read it and must not.
+    forget_messages(world);
+    note_now(world);
+    true
+}
+
+/// Has the mail and all messages noted now, and not again by the next turn.
+pub(super) fn note_now(world: &mut World) {
+    world.run_schedule(Close);
+    forget_messages(world);
+}
+
+fn forget_messages(world: &mut World) {
     world.resource_mut::<Messages<GenerationEnded>>().clear();
     world.resource_mut::<Messages<GenerationBegan>>().clear();
     world.resource_mut::<Messages<AgentsLearned>>().clear();
     world.resource_mut::<Messages<ChildrenBorn>>().clear();
     world.resource_mut::<Messages<CreaturesSurveyed>>().clear();
-    world.run_schedule(Close);
-    true
 }
 
 fn revive(world: &mut World) {
@@ -128,7 +138,7 @@ pub(super) fn read_mail(
                 surveyed.write(CreaturesSurveyed(answer));
             }
             Reply::Troubled { reason } => state.complain(reason),
-            Reply::Ready(_) | Reply::Unusable { .. } | Reply::Thought(_) | Reply::Failed { .. } => {}
+            Reply::Ready(_) | Reply::Unusable { .. } | Reply::Thought(_) | Reply::Failed { .. } | Reply::Honoured => {}
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use bevy::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ask::Asked,
@@ -26,7 +27,7 @@ pub struct Inbox(pub Option<Reply>);
 pub struct LastThought(pub Option<Thought>);
 
 /// How many decisions of this generation `rules` made because the mind did not answer.
-#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fallback {
     /// Turns, counted per agent.
     pub turns: u64,

@@ -54,6 +54,17 @@ pub struct Bred {
     pub trouble: Option<String>,
 }
 
+/// Keeps copies of the best creatures' adapters, as they are now, whatever becomes of the creatures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Honour {
+    /// The habitat.
+    pub habitat: HabitatId,
+    /// Whose adapter is copied now.
+    pub entered: Vec<CreatureId>,
+    /// Everybody whose copy is kept; copies of others are forgotten.
+    pub standing: Vec<CreatureId>,
+}
+
 /// Asks what some creatures would do in some situations. Nobody acts or learns by it.
 #[derive(Debug, Clone)]
 pub struct Survey {

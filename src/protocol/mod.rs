@@ -17,7 +17,7 @@ mod space;
 mod worker;
 
 pub use action::{Action, Outcome};
-pub use breeding::{Birth, Born, Bred, Breed, Policy, Survey, Surveyed};
+pub use breeding::{Birth, Born, Bred, Breed, Honour, Policy, Survey, Surveyed};
 pub use command::UserCommand;
 pub use ids::{AgentId, CreatureId, HabitatId};
 pub use learning::{Learned, LearningRule, Lesson, Sample, Train, Trained};

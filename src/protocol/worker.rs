@@ -3,8 +3,8 @@
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Action, AgentId, Bred, Breed, CreatureId, HabitatId, Moment, Observation, StreamKey, Survey, Surveyed, Train,
-    Trained,
+    Action, AgentId, Bred, Breed, CreatureId, HabitatId, Honour, Moment, Observation, StreamKey, Survey, Surveyed,
+    Train, Trained,
 };
 
 /// A request to the worker. Requests are answered in order.
@@ -18,6 +18,8 @@ pub enum Request {
     Breed(Breed),
     /// Say what creatures would do.
     Survey(Survey),
+    /// Keep the best creatures' adapters.
+    Honour(Honour),
     /// Finish and end the thread.
     Shutdown,
 }
@@ -70,6 +72,8 @@ pub enum Reply {
     Bred(Bred),
     /// What creatures would do.
     Surveyed(Surveyed),
+    /// The best creatures' adapters are kept.
+    Honoured,
     /// Something that was asked beside the turn could not be done.
     Troubled {
         /// What went wrong, in a sentence for the person.

@@ -10,7 +10,7 @@ use std::{
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::{history::GenerationRow, lineage::Ancestry};
+use super::{checkpoint::Checkpoints, hall::HallRow, history::GenerationRow, lineage::Ancestry};
 
 /// What can go wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +18,17 @@ pub enum RecordError {
     /// There is a run in it already.
     #[error("{} already holds a run; name another folder for --out, or add --overwrite.", .0.display())]
     Occupied(PathBuf),
+    /// No checkpoint of a run can be used.
+    #[error(
+        "{} holds no checkpoint from which a run could go on{}; `--out` keeps them while a run is played.", folder.display(),
+        if *broken > 0 { format!(" ({broken} are broken)") } else { String::new() }
+    )]
+    NoCheckpoint {
+        /// Where they should be.
+        folder: PathBuf,
+        /// How many are there and are torn or altered.
+        broken: usize,
+    },
     /// A file or the folder could not be written.
     #[error("{} cannot be written ({source}); check the path, the rights and the space left.", path.display())]
     Write {
@@ -41,7 +52,7 @@ impl RunFiles {
     /// It holds a run already and `overwrite` is false, or it cannot be written.
     pub fn create(folder: impl Into<PathBuf>, overwrite: bool) -> Result<Self, RecordError> {
         let folder = folder.into();
-        if !overwrite && ["run.json", "generations.csv"].iter().any(|name| folder.join(name).exists()) {
+        if !overwrite && ["run.json", "generations.csv", "checkpoints"].iter().any(|name| folder.join(name).exists()) {
             return Err(RecordError::Occupied(folder));
         }
         let files = Self { folder };
@@ -54,14 +65,7 @@ impl RunFiles {
     /// # Errors
     /// It cannot be written; the old one, if any, is still there.
     pub fn write_generations(&self, rows: &[GenerationRow]) -> Result<(), RecordError> {
-        self.replace("generations.csv", |file| {
-            if rows.is_empty() {
-                return file.write_all(header()?.as_bytes());
-            }
-            let mut csv = csv::Writer::from_writer(file);
-            rows.iter().try_for_each(|row| csv.serialize(row)).map_err(io::Error::other)?;
-            csv.flush()
-        })
+        self.write_table("generations.csv", rows)
     }
 
     /// Writes `lineage.csv` anew.
@@ -69,7 +73,30 @@ impl RunFiles {
     /// # Errors
     /// As [`RunFiles::write_generations`].
     pub fn write_lineage(&self, creatures: &[Ancestry]) -> Result<(), RecordError> {
-        write_csv(&self.folder.join("lineage.csv"), creatures)
+        self.write_table("lineage.csv", creatures)
+    }
+
+    /// Writes `hall.csv` anew.
+    ///
+    /// # Errors
+    /// As [`RunFiles::write_generations`].
+    pub fn write_hall(&self, hall: &[HallRow]) -> Result<(), RecordError> {
+        self.write_table("hall.csv", hall)
+    }
+
+    /// The run's checkpoints.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::of(&self.folder)
+    }
+
+    /// The folder of a run that is there already.
+    ///
+    /// # Errors
+    /// It cannot be written to.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RecordError> {
+        let files = Self { folder: folder.into() };
+        check_folder(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        Ok(files)
     }
 
     /// Writes `run.json` anew.
@@ -81,6 +108,14 @@ impl RunFiles {
             serde_json::to_writer_pretty(&mut file, run)?;
             file.write_all(b"\n")
         })
+    }
+
+    /// Writes a table; one without rows has its columns.
+    fn write_table<T: Serialize + Default>(&self, name: &str, rows: &[T]) -> Result<(), RecordError> {
+        if rows.is_empty() {
+            return self.replace(name, |file| file.write_all(header::<T>()?.as_bytes()));
+        }
+        write_csv(&self.folder.join(name), rows)
     }
 
     fn replace(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
@@ -139,10 +174,10 @@ pub fn write_csv<T: Serialize>(path: &Path, rows: &[T]) -> Result<(), RecordErro
     })
 }
 
-/// The first line of `generations.csv`, which the csv crate writes with the first row only.
-fn header() -> io::Result<String> {
+/// The first line of a table, which the csv crate writes with the first row only.
+fn header<T: Serialize + Default>() -> io::Result<String> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.serialize(GenerationRow::default()).map_err(io::Error::other)?;
+    csv.serialize(T::default()).map_err(io::Error::other)?;
     let text = csv.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     let line = text.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
     Ok(String::from_utf8_lossy(line).into_owned())
@@ -150,23 +185,23 @@ fn header() -> io::Result<String> {
 
 /// A temporary file is its owner's alone; a result is an ordinary file.
 #[cfg(unix)]
-fn readable_by_all(file: &File) -> io::Result<()> {
+pub(super) fn readable_by_all(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     file.set_permissions(fs::Permissions::from_mode(0o644))
 }
 
 #[cfg(not(unix))]
-fn readable_by_all(_: &File) -> io::Result<()> {
+pub(super) fn readable_by_all(_: &File) -> io::Result<()> {
     Ok(())
 }
 
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
 #[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 

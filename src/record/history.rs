@@ -97,7 +97,7 @@ impl From<&GenerationEnded> for GenerationRow {
 }
 
 /// Every generation that has ended, in the order in which they ended.
-#[derive(Resource, Debug, Clone, Default)]
+#[derive(Resource, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct History {
     /// The rows.
     pub rows: Vec<GenerationRow>,
@@ -106,7 +106,7 @@ pub struct History {
 }
 
 /// Sums over lessons.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Lessons {
     learned: u64,
     refused: u64,

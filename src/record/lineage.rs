@@ -45,7 +45,7 @@ pub struct Ancestry {
 }
 
 /// Everybody who has ever lived.
-#[derive(Resource, Debug, Clone, Default)]
+#[derive(Resource, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Lineage {
     /// By habitat and number.
     pub creatures: BTreeMap<(HabitatId, CreatureId), Ancestry>,

@@ -2,10 +2,14 @@
 //!
 //! This room does *not* know how anything came about, the worker, or the window.
 
+mod checkpoint;
 mod files;
+mod hall;
 mod history;
 mod lineage;
 
+pub use checkpoint::{Checkpoint, Checkpoints, ModelMark, RunState};
 pub use files::{RecordError, RunFiles, check_place, replace_file, write_csv};
+pub use hall::{HallRow, hall_rows};
 pub use history::{GenerationRow, History, RecordPlugin};
 pub use lineage::{Ancestry, DiversityMeasured, Lineage};

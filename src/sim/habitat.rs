@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bevy::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     config::RunConfig,
@@ -23,7 +24,7 @@ pub struct Habitat {
 pub struct HabitatConfig(pub Arc<RunConfig>);
 
 /// How far the habitat's life has come.
-#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Clock {
     /// The generation that lives now, from 0.
     pub generation: u32,
@@ -50,7 +51,7 @@ pub struct Roster(pub Vec<Entity>);
 ///
 /// `placed + regrown = on the ground + picked_up + eaten_off_ground`, and
 /// `picked_up = delivered + eaten_from_hand + lost + carried now`.
-#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Ledger {
     /// Pieces that lay on the new map.
     pub placed: u64,

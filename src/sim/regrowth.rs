@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bevy::{ecs::query::QueryData, prelude::*};
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
 use super::{
     ground::Ground,
@@ -16,7 +17,7 @@ use crate::protocol::{Cell, Moment, StreamName, Thing};
 const BLIND_DRAWS: usize = 32;
 
 /// Pieces of food that are to grow back.
-#[derive(Component, Debug, Clone, Default)]
+#[derive(Component, Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Regrowth {
     /// The turn in which each was taken, and where it lay; oldest first.
     pub waiting: VecDeque<(u32, Cell)>,

@@ -29,6 +29,17 @@ pub struct Moments {
 }
 
 impl Moments {
+    /// Whether they are those of a B, or of an A and a B, or there are none yet.
+    pub fn fits(&self, adapter: &Adapter) -> bool {
+        let fits = |numbers: &Numbers| {
+            let of = |(numbers, pair): (&Vec<f32>, &Pair)| {
+                numbers.len() == pair.b.len() || numbers.len() == pair.a.len() + pair.b.len()
+            };
+            numbers.is_empty() || (numbers.len() == adapter.pairs.len() && numbers.iter().zip(&adapter.pairs).all(of))
+        };
+        fits(&self.first) && fits(&self.second)
+    }
+
     /// Bytes that they take.
     pub fn bytes(&self) -> usize {
         self.first.iter().chain(&self.second).map(|numbers| numbers.len() * size_of::<f32>()).sum()

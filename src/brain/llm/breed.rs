@@ -8,7 +8,7 @@ use crate::{
         breed::{Merged, merge, mutate},
         population::Mind,
     },
-    protocol::{Birth, Born, Bred, Breed, CreatureId, Moment, StreamKey},
+    protocol::{Birth, Born, Bred, Breed, CreatureId, Honour, Moment, StreamKey},
 };
 
 impl Llm {
@@ -31,6 +31,20 @@ impl Llm {
         drop(population);
         self.prefixes.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         Bred { habitat: breed.habitat, born, trouble }
+    }
+
+    /// Keeps copies of the best creatures' adapters, and forgets those of others.
+    pub fn honour(&mut self, honour: &Honour) {
+        let mut population = self.shelf.open();
+        for creature in &honour.entered {
+            let name = (honour.habitat, *creature);
+            if let Some(adapter) = population.minds.get(&name).map(|mind| mind.adapter.clone()) {
+                population.hall.insert(name, adapter);
+            }
+        }
+        population
+            .hall
+            .retain(|(habitat, creature), _| *habitat != honour.habitat || honour.standing.contains(creature));
     }
 
     /// A child, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.

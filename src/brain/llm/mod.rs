@@ -99,15 +99,22 @@ impl Llm {
         let founders = BTreeMap::from([(plan.seed, founder)]);
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
-        let (shelf, prefixes) = (Shelf::default(), BTreeMap::new());
+        let population = Population { layout: Some(layout.clone()), ..Population::default() };
+        let (shelf, prefixes) = (Shelf::new(population), BTreeMap::new());
         Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool })
     }
 
-    /// The same with the population of an earlier life of the worker.
-    #[must_use]
-    pub fn with(mut self, shelf: Shelf) -> Self {
+    /// The same with a population that is there already: of an earlier life of the worker, or of a run that goes on.
+    ///
+    /// # Errors
+    /// Its adapters do not fit the model and the settings.
+    pub fn with(mut self, shelf: Shelf) -> Result<Self> {
+        let mut population = shelf.open();
+        population.check(&self.layout)?;
+        population.layout = Some(self.layout.clone());
+        drop(population);
         self.shelf = shelf;
-        self
+        Ok(self)
     }
 
     /// Threads that it thinks with.

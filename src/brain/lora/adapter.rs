@@ -4,6 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use candle_core::Device;
 use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
 
 use super::grouped::{ActiveAdapters, Group, Grouped};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// A matrix that can be adapted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
     /// The layer, counted from the bottom.
     pub layer: usize,
@@ -25,7 +26,7 @@ pub struct Site {
 }
 
 /// Rank, scale and sites that all adapters of a population share.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterLayout {
     /// r.
     pub rank: usize,
@@ -36,7 +37,7 @@ pub struct AdapterLayout {
 }
 
 /// A `[r, in]` and B `[out, r]` of one matrix, as f32 masters.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Pair {
     /// A `[r, in]`; shared among agents where only B is a creature's own.
     pub a: Arc<Vec<f32>>,
@@ -45,7 +46,7 @@ pub struct Pair {
 }
 
 /// One adapter: a pair for every site of its layout, in that order.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Adapter {
     /// The pairs.
     pub pairs: Vec<Pair>,
@@ -93,6 +94,18 @@ impl AdapterLayout {
     /// α/r.
     pub fn scale(&self) -> f32 {
         self.alpha / self.rank as f32
+    }
+
+    /// Whether an adapter has this rank and these sites, and finite numbers.
+    pub fn fits(&self, adapter: &Adapter) -> bool {
+        let finite = |numbers: &[f32]| numbers.iter().all(|number| number.is_finite());
+        let fits = |(site, pair): (&Site, &Pair)| {
+            pair.a.len() == self.rank * site.inner
+                && pair.b.len() == self.rank * site.out
+                && finite(&pair.a)
+                && finite(&pair.b)
+        };
+        adapter.pairs.len() == self.sites.len() && self.sites.iter().zip(&adapter.pairs).all(fits)
     }
 
     /// Bytes that one adapter takes, without what it shares.
