@@ -9,9 +9,9 @@ use std::{
 
 use evolora::{
     Simulation,
-    app::Changes,
+    app::{Changes, Which, find_creature},
     config::{DecisionMode, Genome, Inheritance, MindKind, RunConfig},
-    record::Checkpoints,
+    record::{Checkpoints, hall_rows},
 };
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -252,4 +252,37 @@ fn what_cannot_go_on_is_told_in_a_sentence() {
     let output = program(&["--resume", run]).output().unwrap();
     assert!(output.status.success(), "a run that is over has nothing to do");
     assert!(fails(&["--out", run]).contains("already holds a run"));
+}
+
+#[test]
+fn creatures_are_found_with_their_adapters_and_memories() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut simulation = Simulation::new(config()).unwrap();
+    play_out(&mut simulation);
+    simulation.save(&Checkpoints::of(folder.path())).unwrap();
+    let population = simulation.shelf().unwrap().open().clone();
+    let hall = hall_rows(simulation.world_mut());
+    assert_eq!(hall.len(), 3);
+    let names: Vec<_> = hall.iter().map(|row| (row.habitat, row.creature)).collect();
+    assert!(population.hall.keys().all(|name| names.contains(name)) && population.hall.len() == 3);
+    let find = |which: &str| find_creature(folder.path(), which.parse().unwrap(), None);
+    for row in &hall {
+        let found = find(&row.creature.to_string()).unwrap();
+        let name = (row.habitat, row.creature);
+        let expected = population.minds.get(&name).map_or(&population.hall[&name], |mind| &mind.adapter);
+        assert_eq!((found.adapter.as_ref(), found.layout.as_ref()), (Some(expected), population.layout.as_ref()));
+        assert_eq!(found.honoured.unwrap().fitness, row.fitness);
+        if row.generation == 2 {
+            assert_eq!(&population.hall[&name], expected, "nobody has learned since");
+        }
+    }
+    let best = find("best").unwrap();
+    assert_eq!((best.creature, best.honoured.unwrap().fitness), (hall[0].creature, hall[0].fitness));
+    // Nobody remembers more than the buffer holds, and every experience but the last of a life has a sequel.
+    let all = best.memory.experiences;
+    assert!(!all.is_empty() && all.len() <= 20);
+    assert!(all.iter().all(|one| one.done || one.next.is_some()));
+    let error = find("99").unwrap_err().to_string();
+    assert!(error.contains("it has no creature 99 any more; alive are"), "{error}");
+    assert!("worst".parse::<Which>().is_err());
 }

@@ -129,6 +129,7 @@ fn mortal(
                         Request::Train(_) => "train",
                         Request::Breed(_) => "breed",
                         Request::Survey(_) => "survey",
+                        Request::Honour(_) => "honour",
                         Request::Shutdown => "shutdown",
                     });
                 }

@@ -29,6 +29,14 @@ pub enum AppError {
     /// The mind cannot be used.
     #[error("{0}")]
     Mind(String),
+    /// A run's folder does not hold the creature.
+    #[error("In {} {what}.", run.display())]
+    NoCreature {
+        /// The folder.
+        run: std::path::PathBuf,
+        /// What is there instead, as a clause.
+        what: String,
+    },
     /// A run that goes on keeps its settings.
     #[error(
         "A run that goes on keeps its settings: leave {0} out; only --generations, --threads and --model may change."

@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod eval;
 mod headless;
+mod inspect;
 mod keeper;
 mod model;
 mod output;
@@ -38,6 +39,8 @@ enum Command {
     Headless(headless::HeadlessArgs),
     /// Play one agent turn by turn in the terminal, or ask its mind one question.
     Agent(agent::AgentArgs),
+    /// Look into a run's folder: who is alive, the hall of fame, and what one creature remembers.
+    Inspect(inspect::InspectArgs),
     /// Measure a mind on unseen maps, beside `rules` and `random` on the same maps.
     Eval(eval::EvalArgs),
     /// Measure what decisions cost on this machine.
@@ -82,6 +85,7 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Some(Command::Headless(args)) => headless::run(&args),
         Some(Command::Agent(args)) => agent::run(&args),
+        Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Bench(command)) => bench::run(&command),
         Some(Command::Model(command)) => model::run(&command),
