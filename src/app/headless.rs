@@ -11,17 +11,21 @@ use std::{
 
 use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_system, prelude::*};
 
-use super::{error::AppError, minds::spawn_worker};
+use super::{
+    error::AppError,
+    habitats::{HabitatPlan, plan_habitats, spawn_habitats},
+    minds::spawn_worker,
+};
 use crate::{
-    brain::catalog::free_memory,
+    brain::{Shelf, catalog::free_memory},
     config::RunConfig,
     mind::{
-        Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
+        Ask, AskSystems, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
         wait_for_errands, wait_for_thoughts,
     },
-    protocol::{HabitatId, MindFacts, Streams},
+    protocol::MindFacts,
     record::{Ancestry, GenerationRow, History, Lineage, RecordPlugin},
-    sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
+    sim::{Clock, Finished, Habitat, SimPlugin},
 };
 
 /// How often a run that waits for the minds looks whether it is to stop.
@@ -50,6 +54,7 @@ pub struct Simulation {
     turns: u64,
     patience: Option<Duration>,
     stop: Arc<AtomicBool>,
+    shelf: Option<Shelf>,
 }
 
 /// How a run ended.
@@ -97,9 +102,21 @@ impl Simulation {
     }
 
     fn with_minds(config: RunConfig, unseen: bool) -> Result<Self, AppError> {
-        let (link, state) = spawn_worker(&config)?;
-        let mut simulation = Self::with_link(config, link, unseen)?;
+        config.check()?;
+        let minds = spawn_worker(&config)?;
+        let plans = plan_habitats(&config, unseen);
+        Self::with_habitats(&config, plans, minds)
+    }
+
+    /// The same with these habitats, and with minds that have been started.
+    pub(super) fn with_habitats(
+        config: &RunConfig,
+        plans: Vec<HabitatPlan>,
+        (link, state, shelf): (WorkerLink, WorkerState, Option<Shelf>),
+    ) -> Result<Self, AppError> {
+        let mut simulation = Self::with_plans(config, link, plans)?;
         simulation.world_mut().insert_resource(state);
+        simulation.shelf = shelf;
         Ok(simulation)
     }
 
@@ -109,15 +126,20 @@ impl Simulation {
     /// The settings cannot be used.
     pub fn with_link(config: RunConfig, link: WorkerLink, unseen: bool) -> Result<Self, AppError> {
         config.check()?;
-        check_memory(&config)?;
+        let plans = plan_habitats(&config, unseen);
+        Self::with_plans(&config, link, plans)
+    }
+
+    fn with_plans(config: &RunConfig, link: WorkerLink, plans: Vec<HabitatPlan>) -> Result<Self, AppError> {
+        check_memory(config)?;
         let mut app = App::new();
         app.add_plugins(TaskPoolPlugin { task_pool_options: task_pools(config.run.threads) });
         add_turn(&mut app, link);
         // The turn's messages live for one turn here; the window's main schedule does this by itself.
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
-        spawn_habitats(app.world_mut(), config, unseen);
+        spawn_habitats(app.world_mut(), plans);
         let living = app.world_mut().query_filtered();
-        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default() })
+        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default(), shelf: None })
     }
 
     /// The same, giving minds up that do not answer within `patience`, in place of the time that the number of agents and
@@ -176,6 +198,11 @@ impl Simulation {
     /// What there is to know of the language model, where one decides.
     pub fn facts(&self) -> Option<&MindFacts> {
         self.app.world().resource::<WorkerState>().facts.as_ref()
+    }
+
+    /// Everybody's adapters, where a language model decides.
+    pub const fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.as_ref()
     }
 
     /// The generations that have ended, sorted by habitat.
@@ -239,17 +266,6 @@ impl Simulation {
 /// Adds everything that a turn needs, with or without a window.
 pub(super) fn add_turn(app: &mut App, link: WorkerLink) {
     app.add_plugins((SimPlugin, MindPlugin, RecordPlugin)).insert_resource(link);
-}
-
-/// Makes the habitats that the settings ask for.
-pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool) {
-    let config = Arc::new(config);
-    let first = config.run.first_habitat;
-    for habitat in first..first + config.run.habitats {
-        let streams = Streams { seed: config.run.seed, habitat: HabitatId(habitat), unseen };
-        let entity = spawn_habitat(world, streams, Arc::clone(&config));
-        world.entity_mut(entity).insert(Fallback::default());
-    }
 }
 
 /// Bytes that a cell takes: its index and distance maps, and the entities in it on average.

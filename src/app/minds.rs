@@ -15,24 +15,35 @@ use crate::{
 const LOADING: Duration = Duration::from_secs(600);
 
 /// Starts the worker thread for the mind that the settings name, and waits until it is ready. A language model's state
-/// holds its facts.
+/// holds its facts, and its shelf everybody's adapters.
 ///
 /// # Errors
 /// The system has no thread to give, or the model cannot be used.
-pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
+pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState, Option<Shelf>), AppError> {
+    spawn_worker_with(config, Shelf::default())
+}
+
+/// The same with a population: whom it holds is not born a founder.
+///
+/// # Errors
+/// As [`spawn_worker`].
+pub(super) fn spawn_worker_with(
+    config: &RunConfig,
+    shelf: Shelf,
+) -> Result<(WorkerLink, WorkerState, Option<Shelf>), AppError> {
     let mut state = WorkerState::default();
     let mind = match config.mind.kind {
         MindKind::Random => ScriptedMind::Random,
         MindKind::Rules => ScriptedMind::Rules,
         MindKind::Llm => {
-            let (plan, shelf) = (llm_plan(config), Shelf::default());
-            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &shelf, &requests, &replies));
+            let (plan, kept) = (llm_plan(config), shelf.clone());
+            let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &kept, &requests, &replies));
             let mut link = link.map_err(AppError::Worker)?.with_learning();
             state.facts = Some(wait_until_ready(&mut link, LOADING).map_err(AppError::Mind)?);
-            return Ok((link, state));
+            return Ok((link, state, Some(shelf)));
         }
     };
-    spawn_scripted_worker(mind).map(|link| (link, state)).map_err(AppError::Worker)
+    spawn_scripted_worker(mind).map(|link| (link, state, None)).map_err(AppError::Worker)
 }
 
 /// The same for the window, which opens in any case: where the mind cannot be used, agents go on with `rules`, and the
@@ -43,7 +54,7 @@ pub fn spawn_worker(config: &RunConfig) -> Result<(WorkerLink, WorkerState), App
 #[cfg(feature = "desktop")]
 pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
     match spawn_worker(config) {
-        Ok(minds) => Ok(minds),
+        Ok((link, state, _)) => Ok((link, state)),
         Err(AppError::Worker(error)) => Err(AppError::Worker(error)),
         Err(error) => {
             let mut state = WorkerState::default();

@@ -3,6 +3,7 @@
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
+mod habitats;
 mod headless;
 mod minds;
 #[cfg(feature = "desktop")]
@@ -15,6 +16,7 @@ mod screenshot;
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;
+pub use habitats::HabitatPlan;
 pub use headless::{Ended, RunReport, Simulation};
 pub use minds::{llm_plan, spawn_worker};
 #[cfg(feature = "desktop")]
