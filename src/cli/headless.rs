@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The exit code of a program that Ctrl-C has stopped.
-const STOPPED: u8 = 130;
+pub(super) const STOPPED: u8 = 130;
 
 /// How often the rows so far are saved, at the most.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
@@ -91,7 +91,7 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
 }
 
 /// True once the person or the system has asked the run to end; a second time ends the program at once.
-fn stop_on_signal() -> Arc<AtomicBool> {
+pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let watching = ctrlc::set_handler(move || {
