@@ -210,3 +210,53 @@ fn map_result(map: u32, mine: &GenerationRow, rules: &GenerationRow) -> MapResul
         fallback_turns: mine.fallback_turns,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Adapters of agents that have learned for a while, by seed.
+    fn candidates(config: &RunConfig) -> Vec<Candidate> {
+        let mut config = config.clone();
+        (config.habitat.agents, config.run.turns, config.run.generations) = (4, 80, 1);
+        config.learning.learning_rate = 0.02;
+        let simulation = Simulation::new(config).unwrap();
+        let shelf = simulation.shelf().unwrap().clone();
+        simulation.run().unwrap();
+        let minds = shelf.open().minds.clone();
+        minds.into_iter().map(|((_, creature), mind)| Candidate { creature, fitness: 0.0, mind }).collect()
+    }
+
+    #[test]
+    fn the_one_that_does_best_on_the_validation_maps_is_measured_on_the_others() {
+        let mut config = RunConfig::default();
+        config.habitat.size = 10;
+        let plan = ChampionPlan { candidates: 4, validation_maps: 3, maps: 2, turns: 40 };
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut seeds = Vec::new();
+        for seed in [5, 6] {
+            config.run.seed = seed;
+            seeds.push((seed, candidates(&config)));
+        }
+        let trial = Trial { arm: &config, plan: &plan, stop: &stop };
+        let champions = trial.champions(&seeds, &mut |_| {}).unwrap().unwrap();
+        for ((seed, candidates), champion) in seeds.iter().zip(champions) {
+            let champion = champion.unwrap();
+            // Each by itself, in a run of its own.
+            let alone = |mind: &Mind, maps: &[u32]| {
+                let rows = trial.alone(MindKind::Llm, &[(*seed, mind)], maps, &mut |_| {}).unwrap().unwrap();
+                rows[0].iter().map(|row| row.mean_fitness).collect::<Vec<_>>()
+            };
+            let sums: Vec<f64> =
+                candidates.iter().map(|one| alone(&one.mind, &[1000, 1001, 1002]).iter().sum()).collect();
+            let best = sums.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let chosen = sums.iter().position(|sum| *sum == best).unwrap();
+            assert!(sums.iter().any(|sum| *sum != best), "they differ: {sums:?}");
+            assert_eq!(champion.creature, candidates[chosen].creature, "{sums:?}");
+            let measured: Vec<f64> = champion.maps.iter().map(|map| map.fitness).collect();
+            assert_eq!(measured, alone(&candidates[chosen].mind, &[0, 1]));
+        }
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(trial.champions(&seeds, &mut |_| {}).unwrap(), None, "stopped");
+    }
+}

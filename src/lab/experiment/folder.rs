@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn a_folder_is_an_experiments_or_empty() {
         let (at, config, plan) = (tempfile::tempdir().unwrap(), RunConfig::default(), ChampionPlan::default());
-        let open = |name: &str, config, plan, overwrite| {
+        let open = |name: &str, config: &RunConfig, plan: &ChampionPlan, overwrite| {
             ExperimentFolder::open(at.path().join(name), config, plan, overwrite).map_err(|error| error.to_string())
         };
         fs::create_dir(at.path().join("other")).unwrap();

@@ -214,3 +214,90 @@ fn generation(arm: &'static str, seed: u64, row: &GenerationRow, rules: Option<&
         entropy: row.entropy,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        config::RunConfig,
+        lab::experiment::{ChampionPlan, MapResult, choose_arms},
+        protocol::CreatureId,
+    };
+
+    /// One generation that counts, after one that does not.
+    fn cell(arm: &str, seed: u64, fitness: f64, fallback_turns: u64) -> Cell {
+        let row = |generation, mean_fitness| GenerationRow {
+            generation,
+            mean_fitness,
+            best_fitness: 2.0 * fitness,
+            fallback_turns,
+            delivered: seed,
+            ..GenerationRow::default()
+        };
+        let map = |map, fitness| MapResult {
+            map,
+            fitness,
+            rules_fitness: 100.0 * f64::from(map + 1),
+            delivered: 0,
+            rules_delivered: 0,
+            died: false,
+            fallback_turns: 0,
+        };
+        let champion = Champion {
+            creature: CreatureId(7),
+            lived_fitness: 0.0,
+            validation_ratio: None,
+            maps: vec![map(0, 50.0 * seed as f64), map(1, 200.0)],
+        };
+        Cell {
+            arm: arm.to_owned(),
+            seed,
+            version: String::new(),
+            commit: String::new(),
+            model: None,
+            complaint: None,
+            rows: vec![row(0, -5.0), row(1, fitness)],
+            champion: (arm == "both").then_some(champion),
+            settings: RunConfig::default(),
+        }
+    }
+
+    /// By hand: ratios 0.5, 0.75 and 1 have the mean 0.75 and the standard deviation 0.25; t(0.975, 2) = 4.302653.
+    #[test]
+    fn means_are_over_seeds_beside_rules_on_the_same_maps() {
+        let rules = [(1, 100.0), (2, 200.0), (3, 50.0)].map(|(seed, fitness)| cell("rules", seed, fitness, 0));
+        let both = [(1, 50.0), (2, 150.0), (3, 50.0)].map(|(seed, fitness)| cell("both", seed, fitness, 4));
+        let plan = ExperimentPlan {
+            config: RunConfig::default(),
+            arms: choose_arms("both,base").unwrap(),
+            seeds: vec![1, 2, 3],
+            champions: ChampionPlan::default(),
+            with_champions: vec!["both"],
+        };
+        let results = Results::of(&plan, &[both, rules].concat());
+        assert_eq!(
+            results.arms.iter().map(|arm| arm.arm.name).collect::<Vec<_>>(),
+            ["rules", "both"],
+            "base has not lived"
+        );
+        let both = &results.arms[1];
+        let close = |estimate: Option<Estimate>, mean: f64, margin: f64| {
+            let estimate = estimate.unwrap();
+            let close = (estimate.mean - mean).abs() < 1e-12 && (estimate.margin - margin).abs() < 1e-5;
+            assert!(close, "{estimate:?} should be {mean} ± {margin}");
+        };
+        let t = 4.302_653 / 3.0_f64.sqrt();
+        close(both.ratio, 0.75, 0.25 * t);
+        close(both.best_ratio, 1.5, 0.5 * t);
+        close(Some(both.fitness), 250.0 / 3.0, 57.735_027 * t);
+        close(Some(both.delivered), 2.0, t);
+        // Sums (50 s + 200) / 300, and means of (50 s / 100, 200 / 200).
+        close(both.champion_ratio, 1.0, t * 50.0 / 300.0);
+        close(both.champion_map_ratio, 1.0, t * 0.25);
+        assert_eq!((both.seeds, both.fallback_turns, both.lines, both.diversity), (3, 24, None, None));
+        let rows: Vec<_> =
+            results.generations.iter().map(|row| (row.arm, row.seed, row.generation, row.ratio_to_rules)).collect();
+        assert_eq!(rows[6..8], [("both", 1, 0, None), ("both", 1, 1, Some(0.5))], "rules has -5 in generation 0");
+        assert_eq!(rows.len(), 12);
+    }
+}
