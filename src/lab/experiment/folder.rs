@@ -160,13 +160,11 @@ impl ExperimentFolder {
     /// # Errors
     /// It is another.
     pub fn check_model(&self, cells: &[Cell], model: &ModelName) -> Result<(), ExperimentError> {
-        let known = cells.iter().filter_map(|cell| Some((cell, cell.model.as_ref()?)));
-        for (cell, known) in known.filter(|(_, known)| known.sha256 != model.sha256) {
-            let path = self.cell_path(&cell.arm, cell.seed);
-            let key = "SHA-256 of the model".to_owned();
-            return Err(ExperimentError::Differs { path, key, old: known.sha256.clone(), new: model.sha256.clone() });
-        }
-        Ok(())
+        let mut known = cells.iter().filter_map(|cell| Some((cell, cell.model.as_ref()?)));
+        let Some((cell, known)) = known.find(|(_, known)| known.sha256 != model.sha256) else { return Ok(()) };
+        let path = self.cell_path(&cell.arm, cell.seed);
+        let key = "SHA-256 of the model".to_owned();
+        Err(ExperimentError::Differs { path, key, old: known.sha256.clone(), new: model.sha256.clone() })
     }
 }
 

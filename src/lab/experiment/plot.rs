@@ -50,6 +50,8 @@ struct Panel<'a> {
     title: &'a str,
     axis: &'a str,
     value: fn(&GenerationResult) -> Option<f64>,
+    /// How its values are written.
+    number: fn(&f64) -> String,
     shows: Range<f64>,
     /// A line across for `rules`.
     rules: bool,
@@ -61,6 +63,7 @@ pub(super) fn draw_curves(path: &Path, results: &Results) -> Result<(), Experime
         title: "Mean fitness, divided by that of rules on the same map",
         axis: "ratio to rules",
         value: |row| row.ratio_to_rules,
+        number: |ratio| format!("{ratio:.2}"),
         shows: 0.0..1.05,
         rules: true,
     };
@@ -73,6 +76,7 @@ pub(super) fn draw_diversity(path: &Path, results: &Results) -> Result<(), Exper
         title: "Founders' lines alive",
         axis: "lines",
         value: |row| row.diversity.map(|_| f64::from(row.lines)),
+        number: |lines| format!("{lines:.1}").trim_end_matches(".0").to_owned(),
         shows: 0.0..1.0,
         rules: false,
     };
@@ -80,6 +84,7 @@ pub(super) fn draw_diversity(path: &Path, results: &Results) -> Result<(), Exper
         title: "Mean KL between any two minds, in nats",
         axis: "nats",
         value: |row| row.diversity,
+        number: |nats| format!("{nats:.2}"),
         shows: 0.0..0.1,
         rules: false,
     };
@@ -155,6 +160,7 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, curves: &[Curve]) -> Result<Vec<i3
         .axis_style(GRID)
         .x_labels((last as usize + 1).min(11))
         .x_label_formatter(&whole)
+        .y_label_formatter(&|value| written(panel, *value))
         .x_desc("generation")
         .y_desc(panel.axis)
         .label_style((FONT, 13).into_font().color(&INK))
@@ -183,6 +189,13 @@ fn draw_panel(area: &Area<'_>, panel: &Panel, curves: &[Curve]) -> Result<Vec<i3
     Ok(curves.iter().map(|curve| end(curve) - base).collect())
 }
 
+/// A value with a proper minus sign, and none before 0.
+fn written(panel: &Panel, value: f64) -> String {
+    let text = (panel.number)(&value);
+    let is_zero = text.chars().all(|c| "-0.".contains(c));
+    text.replace('-', if is_zero { "" } else { "−" })
+}
+
 fn stroke(style: usize) -> (ShapeStyle, (i32, i32)) {
     (COLOURS[style % COLOURS.len()].stroke_width(2), DASHES[style / COLOURS.len() % DASHES.len()])
 }
@@ -205,12 +218,13 @@ fn draw_legend(area: &Area<'_>, panel: &Panel, curves: &[Curve], ends: Vec<i32>)
                 .take_while(|x| *x < 34)
                 .try_for_each(|x| area.draw(&PathElement::new([(x, y), ((x + dash).min(34), y)], line)))?;
         }
-        let label = curves[at].points.last().map(|(_, end)| format!("{}  {:.2}", curves[at].name, end.mean));
+        let label =
+            curves[at].points.last().map(|(_, end)| format!("{} · {}", curves[at].name, written(panel, end.mean)));
         area.draw(&Text::new(label.unwrap_or_default(), (42, y), text.clone()))?;
     }
     if panel.rules {
         let note = (FONT, 12).into_font().color(&INK.mix(0.7)).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new("dashed at 1: rules; bands: 95 %".to_owned(), (6, height as i32 - 24), note))?;
+        area.draw(&Text::new("dotted line at 1: rules · bands: 95 %".to_owned(), (6, height as i32 - 24), note))?;
     }
     Ok(())
 }

@@ -162,7 +162,7 @@ impl Results {
 
     fn summary(&self, arm: &'static Arm, seeds: usize, begins: usize) -> ArmSummary {
         let of_arm = || self.generations.iter().filter(|row| row.arm == arm.name);
-        let last_of = |seed: u64| of_arm().filter(move |row| row.seed == seed).last();
+        let last_of = |seed: u64| of_arm().rfind(move |row| row.seed == seed);
         let mut distinct: Vec<u64> = of_arm().map(|row| row.seed).collect();
         distinct.dedup();
         let last: Vec<_> = distinct.into_iter().filter_map(last_of).collect();
