@@ -47,7 +47,11 @@ pub const ARMS: &[Arm] = &[
         "learning and evolution; children get what their parents were born with",
         &[("evolution.inheritance", "baldwin")],
     ),
-    arm("darwin", "nobody learns; evolution alone", &[("evolution.inheritance", "darwin")]),
+    arm(
+        "darwin",
+        "children get what was never learned: nobody learns, and it lives as `evolution` does",
+        &[("evolution.inheritance", "darwin")],
+    ),
     arm("share-0.1", "a tenth of the samples is others' experience", &[("learning.sharing", "0.1")]),
     arm("share-0.25", "a quarter of the samples is others' experience", &[("learning.sharing", "0.25")]),
     arm("share-0.75", "three quarters of the samples are others' experience", &[("learning.sharing", "0.75")]),
