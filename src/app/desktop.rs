@@ -16,7 +16,8 @@ use bevy_egui::{
 
 use super::{
     error::AppError,
-    headless::{add_turn, check_memory, spawn_habitats, task_pools},
+    habitats::{plan_habitats, spawn_habitats},
+    headless::{add_turn, check_memory, task_pools},
     minds::{exchange_minds, spawn_worker_or_rules},
     playback::{Playback, is_finished, play_turns},
     probe::{find_adapter, without_panic},
@@ -80,7 +81,7 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
         app.world_mut().resource_mut::<Playback>().stop_at = Some(screenshot.turns.into());
         app.insert_resource(screenshot);
     }
-    spawn_habitats(app.world_mut(), config, false);
+    spawn_habitats(app.world_mut(), plan_habitats(&config, false));
     match app.run() {
         AppExit::Success => Ok(0),
         // Bevy's own handler of Ctrl-C.
@@ -217,5 +218,5 @@ fn start_again(world: &mut World, seed: u64) {
     world.insert_resource(Shown(Arc::new(config.clone())));
     world.insert_resource(History::default());
     world.resource_mut::<Playback>().forget();
-    spawn_habitats(world, config, false);
+    spawn_habitats(world, plan_habitats(&config, false));
 }

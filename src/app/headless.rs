@@ -13,18 +13,19 @@ use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_sys
 
 use super::{
     error::AppError,
+    habitats::{HabitatPlan, plan_habitats, spawn_habitats},
     minds::{Minds, spawn_worker},
 };
 use crate::{
     brain::{Shelf, catalog::free_memory},
     config::RunConfig,
     mind::{
-        Ask, AskSystems, Fallback, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
+        Ask, AskSystems, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
         wait_for_errands, wait_for_thoughts,
     },
-    protocol::{HabitatId, MindFacts, Streams},
+    protocol::MindFacts,
     record::{Ancestry, GenerationRow, HallRow, History, Lineage, RecordPlugin, hall_rows},
-    sim::{Clock, Finished, Habitat, SimPlugin, spawn_habitat},
+    sim::{Clock, Finished, Habitat, SimPlugin},
 };
 
 /// How often a run that waits for the minds looks whether it is to stop.
@@ -104,8 +105,15 @@ impl Simulation {
     }
 
     fn with_minds(config: RunConfig, unseen: bool) -> Result<Self, AppError> {
-        let mut simulation = Self::empty(config.clone(), spawn_worker(&config)?)?;
-        spawn_habitats(simulation.world_mut(), config, unseen);
+        config.check()?;
+        let (minds, plans) = (spawn_worker(&config)?, plan_habitats(&config, unseen));
+        Self::with_habitats(&config, plans, minds)
+    }
+
+    /// The same with these habitats, and with minds that have been started.
+    pub(super) fn with_habitats(config: &RunConfig, plans: Vec<HabitatPlan>, minds: Minds) -> Result<Self, AppError> {
+        let mut simulation = Self::empty(config.clone(), minds)?;
+        spawn_habitats(simulation.world_mut(), plans);
         Ok(simulation)
     }
 
@@ -114,9 +122,8 @@ impl Simulation {
     /// # Errors
     /// The settings cannot be used.
     pub fn with_link(config: RunConfig, link: WorkerLink, unseen: bool) -> Result<Self, AppError> {
-        let mut simulation = Self::empty(config.clone(), (link, WorkerState::default(), None))?;
-        spawn_habitats(simulation.world_mut(), config, unseen);
-        Ok(simulation)
+        let plans = plan_habitats(&config, unseen);
+        Self::with_habitats(&config, plans, (link, WorkerState::default(), None))
     }
 
     /// Minds without habitats.
@@ -273,17 +280,6 @@ impl Simulation {
 /// Adds everything that a turn needs, with or without a window.
 pub(super) fn add_turn(app: &mut App, link: WorkerLink) {
     app.add_plugins((SimPlugin, MindPlugin, RecordPlugin)).insert_resource(link);
-}
-
-/// Makes the habitats that the settings ask for.
-pub(super) fn spawn_habitats(world: &mut World, config: RunConfig, unseen: bool) {
-    let config = Arc::new(config);
-    let first = config.run.first_habitat;
-    for habitat in first..first + config.run.habitats {
-        let streams = Streams { seed: config.run.seed, habitat: HabitatId(habitat), unseen };
-        let entity = spawn_habitat(world, streams, Arc::clone(&config));
-        world.entity_mut(entity).insert(Fallback::default());
-    }
 }
 
 /// Bytes that a cell takes: its index and distance maps, and the entities in it on average.

@@ -5,6 +5,7 @@ mod creatures;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
+mod habitats;
 mod headless;
 mod minds;
 #[cfg(feature = "desktop")]
@@ -19,6 +20,7 @@ pub use creatures::{CreatureRecord, Which, find_creature};
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;
+pub use habitats::HabitatPlan;
 pub use headless::{Ended, RunReport, Simulation};
 pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
 #[cfg(feature = "desktop")]

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The exit code of a program that Ctrl-C has stopped.
-const STOPPED: u8 = 130;
+pub(super) const STOPPED: u8 = 130;
 
 /// Flags of `evolora headless`.
 #[derive(Debug, Args)]
@@ -107,7 +107,7 @@ fn resume(folder: &Path, settings: &SettingsArgs) -> Result<(Simulation, Option<
 }
 
 /// True once the person or the system has asked the run to end; a second time ends the program at once.
-fn stop_on_signal() -> Arc<AtomicBool> {
+pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let watching = ctrlc::set_handler(move || {

@@ -6,6 +6,7 @@ mod agent;
 mod bench;
 mod config;
 mod eval;
+mod experiment;
 mod headless;
 mod inspect;
 mod keeper;
@@ -43,6 +44,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Measure a mind on unseen maps, beside `rules` and `random` on the same maps.
     Eval(eval::EvalArgs),
+    /// Let the same habitats be lived by different minds, with several seeds: tables, intervals and curves.
+    Experiment(experiment::ExperimentArgs),
     /// Measure what decisions cost on this machine.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
@@ -87,12 +90,18 @@ pub fn main() -> ExitCode {
         Some(Command::Agent(args)) => agent::run(&args),
         Some(Command::Inspect(args)) => inspect::run(&args),
         Some(Command::Eval(args)) => eval::run(&args),
+        Some(Command::Experiment(args)) => return finish(experiment::run(&args)),
         Some(Command::Bench(command)) => bench::run(&command),
         Some(Command::Model(command)) => model::run(&command),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),
     };
+    finish(done)
+}
+
+/// The exit code; where it could not be done, the person is told why.
+fn finish(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
     done.unwrap_or_else(|error| {
         output::complain(&error.to_string());
         ExitCode::FAILURE

@@ -303,16 +303,31 @@ impl RunConfig {
         self
     }
 
+    /// The same with a preset's values and then these, by key and as a person would write them, in the place of its own.
+    ///
+    /// # Errors
+    /// As for every source of settings.
+    pub fn with(&self, preset: Preset, changes: &[(&str, &str)]) -> Result<Self, ConfigError> {
+        let mut layers = vec![self.as_layer()?, Layer::from_table("preset", &preset.values())?];
+        for (key, text) in changes {
+            layers.push(Layer::from_text("the program's own change", key, key, text)?);
+        }
+        LoadedConfig::from_layers(layers).map(|loaded| loaded.config)
+    }
+
     /// Holds settings that a program made by hand against the same table as every file.
     ///
     /// # Errors
     /// The first value out of range, or a contradiction between two.
     pub fn check(&self) -> Result<(), ConfigError> {
+        LoadedConfig::from_layers([self.as_layer()?]).map(drop)
+    }
+
+    fn as_layer(&self) -> Result<Layer, ConfigError> {
         let origin = "the program's own RunConfig";
         let table = Table::try_from(self)
             .map_err(|e| ConfigError::Syntax { origin: origin.to_owned(), message: e.to_string() })?;
-        let layer = Layer::from_table(origin, &table)?;
-        LoadedConfig::from_layers([layer]).map(drop)
+        Layer::from_table(origin, &table)
     }
 
     /// The first two settings that do not go with each other.

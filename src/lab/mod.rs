@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod bench_train;
 pub mod eval;
+pub mod experiment;
 pub mod pretrain;
 pub mod solo;
 pub mod statistics;

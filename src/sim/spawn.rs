@@ -14,14 +14,15 @@ use super::{
 };
 use crate::{
     config::RunConfig,
-    protocol::{AgentId, Moment, StreamName, Streams, Thing},
+    protocol::{AgentId, HabitatId, Moment, StreamName, Streams, Thing},
 };
 
-/// Makes a habitat with its first generation, and gives its entity.
-pub fn spawn_habitat(world: &mut World, streams: Streams, config: Arc<RunConfig>) -> Entity {
+/// Makes the habitat called `id` with its first generation, and gives its entity. What is drawn in it depends on `streams`
+/// alone, which usually have the same number.
+pub fn spawn_habitat(world: &mut World, id: HabitatId, streams: Streams, config: Arc<RunConfig>) -> Entity {
     let ground = Ground::new(config.habitat.size, config.habitat.scent_range);
     let parts = (Clock::default(), Roster::default(), Ledger::default(), Regrowth::default());
-    let habitat = Habitat { id: streams.habitat, streams };
+    let habitat = Habitat { id, streams };
     let entity = world.spawn((habitat, HabitatConfig(config), ground, parts)).id();
     populate(world, entity);
     entity
