@@ -1,7 +1,7 @@
 //! The composition of all rooms: the only place that knows them all.
 
 mod checkpoint;
-mod creatures;
+mod find;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
@@ -16,7 +16,7 @@ mod probe;
 mod screenshot;
 
 pub use checkpoint::Changes;
-pub use creatures::{CreatureRecord, Which, find_creature};
+pub use find::{CreatureRecord, Which, find_creature};
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;
