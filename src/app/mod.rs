@@ -1,5 +1,6 @@
 //! The composition of all rooms: the only place that knows them all.
 
+mod creatures;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
@@ -12,6 +13,7 @@ mod probe;
 #[cfg(feature = "desktop")]
 mod screenshot;
 
+pub use creatures::{Chosen, CreatureRecord, ImportPlan, Imported, export_creature, export_record, import_adapters};
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;

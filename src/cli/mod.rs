@@ -7,6 +7,7 @@ mod bench;
 mod config;
 mod eval;
 mod headless;
+mod import;
 mod model;
 mod output;
 mod pretrain;
@@ -45,6 +46,8 @@ enum Command {
     /// List models, look into one, or fetch one.
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Make creature cards of adapters: PEFT folders, GGUF adapters, or cards.
+    Import(Box<import::ImportArgs>),
     /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
     Pretrain(pretrain::PretrainArgs),
     /// Print every setting, its value, and where it came from.
@@ -84,6 +87,7 @@ pub fn main() -> ExitCode {
         Some(Command::Eval(args)) => eval::run(&args),
         Some(Command::Bench(command)) => bench::run(&command),
         Some(Command::Model(command)) => model::run(&command),
+        Some(Command::Import(args)) => import::run(&args),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),
