@@ -153,7 +153,9 @@ fn place(bytes: &[u8], name: &str, draws: &mut ChaCha8Rng) -> usize {
         [b'P', b'K', ..] if draws.random_bool(0.5) => return len - 1 - draws.random_range(0..len.min(4000)),
         [b'P', b'K', ..] => len.min(6000),
         // A card stands under a name that says nothing.
-        _ if name.ends_with("safetensors") || (name.ends_with("gguf") && bytes[8] == b'{') => 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize,
+        _ if name.ends_with("safetensors") || (name.ends_with("gguf") && bytes[8] == b'{') => {
+            8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+        }
         _ => len,
     };
     if draws.random_bool(0.85) { draws.random_range(0..header.min(len)) } else { draws.random_range(0..len) }

@@ -104,9 +104,9 @@ fn changed(bytes: &[u8], change: impl Fn(&mut Value, &mut Vec<(String, Vec<usize
         all.tensors().into_iter().map(|(name, view)| (name, view.shape().to_vec(), view.data().to_vec())).collect();
     tensors.sort();
     change(&mut card, &mut tensors);
-    let views = tensors.iter().map(|(name, shape, data)| {
-        (name, TensorView::new(safetensors::Dtype::F32, shape.clone(), data).unwrap())
-    });
+    let views = tensors
+        .iter()
+        .map(|(name, shape, data)| (name, TensorView::new(safetensors::Dtype::F32, shape.clone(), data).unwrap()));
     let note = HashMap::from([("evolora_card".to_owned(), card.to_string())]);
     safetensors::serialize(views.collect::<Vec<_>>(), Some(note)).unwrap()
 }
@@ -130,12 +130,21 @@ fn what_is_wrong_with_a_card_is_said_by_name() {
         (|card, _| card["alpha"] = Value::Null, "its card: invalid type: null, expected f32"),
         (|card, _| card["sites"][0] = "9.q".into(), "its matrix 9.q is none of the model "),
         (|card, _| card["sites"][0] = "\u{1b}[31m".into(), "its matrix \\u{1b}[31m is none"),
-        (|card, _| card["sites"] = json!(["0.q", "0.down", "1.q"]), "the tensor layers.1.down.lora_A, which its card does not name"),
+        (
+            |card, _| card["sites"] = json!(["0.q", "0.down", "1.q"]),
+            "the tensor layers.1.down.lora_A, which its card does not name",
+        ),
         (|_, all| drop(all.remove(0)), "it has no tensor layers.0.down.lora_A"),
         (|_, all| drop(all.remove(1)), "it has no tensor layers.0.down.lora_B"),
         (|_, all| all[1].1 = vec![2, 64], "layers.0.down.lora_B has the shape [2, 64], and [64, 2] was expected"),
-        (|_, all| all.push(("extra".into(), vec![1], vec![0; 4])), "of its 9 tensors 8 fit this model, and extra does not"),
-        (|_, all| all[2].2[..4].copy_from_slice(&f32::NAN.to_le_bytes()), "layers.0.q.lora_A holds numbers that are not finite"),
+        (
+            |_, all| all.push(("extra".into(), vec![1], vec![0; 4])),
+            "of its 9 tensors 8 fit this model, and extra does not",
+        ),
+        (
+            |_, all| all[2].2[..4].copy_from_slice(&f32::NAN.to_le_bytes()),
+            "layers.0.q.lora_A holds numbers that are not finite",
+        ),
     ];
     let (_folder, whole) = place(&changed(&card, |_, _| ()));
     assert!(load_adapter(&whole, &loaded).is_ok(), "what these change is whole before");
@@ -182,8 +191,13 @@ fn what_is_wrong_with_a_gguf_adapter_is_said_by_name() {
     }
     // Both halves of a matrix that the model has not.
     let sentence = refusal(&both(&whole, "blk.1.ffn_down", "blk.2.ffn_down"), &loaded);
-    assert!(sentence.contains("of its 8 tensors 6 fit this model, and blk.2.ffn_down.weight.lora_a does not"), "{sentence}");
-    assert!(refusal(&fs::read(reference("llama-q8_0.gguf")).unwrap(), &loaded).contains("it holds a model, and no adapter"));
+    assert!(
+        sentence.contains("of its 8 tensors 6 fit this model, and blk.2.ffn_down.weight.lora_a does not"),
+        "{sentence}"
+    );
+    assert!(
+        refusal(&fs::read(reference("llama-q8_0.gguf")).unwrap(), &loaded).contains("it holds a model, and no adapter")
+    );
     let (_folder, path) = place(&whole);
     let sentence = load_adapter(&path, &load("gpt-neo-hf")).unwrap_err().to_string();
     assert!(sentence.contains("it is made for the architecture llama, and the model is of gpt_neo"), "{sentence}");

@@ -215,12 +215,17 @@ fn what_a_format_cannot_hold_is_refused() {
 fn a_peft_folder_names_exactly_the_matrices_that_it_has() {
     let loaded = load("llama-hf");
     let config = |creature: &Creature| -> serde_json::Value {
-        let Exported::Folder(files) = export(AdapterFormat::Peft, &Base::of(&loaded), creature).unwrap() else { panic!() };
+        let Exported::Folder(files) = export(AdapterFormat::Peft, &Base::of(&loaded), creature).unwrap() else {
+            panic!()
+        };
         serde_json::from_slice(&files.iter().find(|(name, _)| *name == "adapter_config.json").unwrap().1).unwrap()
     };
     let all = config(&on_hugging_face(&loaded));
     assert_eq!(all["target_modules"].as_array().unwrap().len(), 7);
-    assert_eq!((&all["layers_to_transform"], &all["layers_pattern"]), (&serde_json::Value::Null, &serde_json::Value::Null));
+    assert_eq!(
+        (&all["layers_to_transform"], &all["layers_pattern"]),
+        (&serde_json::Value::Null, &serde_json::Value::Null)
+    );
     let top = config(&creature(&loaded, &[Q, Down], Some(1), 1));
     assert_eq!(top["target_modules"], serde_json::json!(["q_proj", "down_proj"]));
     assert_eq!((&top["layers_to_transform"], &top["layers_pattern"]), (&serde_json::json!([1]), &"layers".into()));

@@ -133,7 +133,8 @@ fn children_of_founders_with_different_a_are_merged_in_effect_and_forget_their_p
     let mut llm = settled(LlmPlan { founder_spread: 0.0, ..llm_plan(&config) }, 2);
     let sample = Sample { prompt: PROMPT.to_owned(), action: Action::Eat, weight: 1.0, log_acted: -2.0 };
     let rule = evolora::mind::learning_rule(&config);
-    let lesson = |n| Lesson { habitat: HOME, creature: CreatureId(n), rule: rule.clone(), steps: vec![vec![sample.clone(); 2]] };
+    let lesson =
+        |n| Lesson { habitat: HOME, creature: CreatureId(n), rule: rule.clone(), steps: vec![vec![sample.clone(); 2]] };
     llm.train(&Train { lessons: vec![lesson(0), lesson(1)] });
     let parents = [mind(&llm, 0), mind(&llm, 1)];
     assert!(parents.iter().all(|parent| *parent.moments != evolora::brain::learn::Moments::default()));
@@ -141,7 +142,12 @@ fn children_of_founders_with_different_a_are_merged_in_effect_and_forget_their_p
     let (child, copy) = (mind(&llm, 2), mind(&llm, 3));
     // The best that rank 4 has room for: what is lost is what was told, and no more.
     let (whole, rest) = energies(&child, [&parents[0], &parents[1]], 4);
-    assert!((rest / whole - bred.born[0].energy_lost).abs() < 1e-4, "{} and {}", rest / whole, bred.born[0].energy_lost);
+    assert!(
+        (rest / whole - bred.born[0].energy_lost).abs() < 1e-4,
+        "{} and {}",
+        rest / whole,
+        bred.born[0].energy_lost
+    );
     assert!(rest / whole < 0.5 && bred.born[1].energy_lost == 0.0, "{}", rest / whole);
     assert_eq!(*child.moments, evolora::brain::learn::Moments::default(), "its basis is another");
     assert_eq!((numbers(&copy.adapter), &copy.moments), (numbers(&parents[0].adapter), &parents[0].moments));

@@ -16,7 +16,9 @@ use candle_core::Tensor;
 use evolora::{
     brain::{
         LoadedModel, load_model,
-        lora::{ActiveAdapters, Adapter, AdapterFormat, AdapterLayout, Base, Creature, Exported, Pair, export, shared_a},
+        lora::{
+            ActiveAdapters, Adapter, AdapterFormat, AdapterLayout, Base, Creature, Exported, Pair, export, shared_a,
+        },
         model::Batch,
     },
     config::{LoraSettings, LoraTarget, ModelSettings},

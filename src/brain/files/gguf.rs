@@ -127,8 +127,7 @@ impl GgufFile {
     }
 
     fn load_raw(&mut self, name: &str, shape: &[usize]) -> Result<QTensor> {
-        let info =
-            self.content.tensor_infos.get(name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
+        let info = self.content.tensor_infos.get(name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
         if info.shape.dims() != shape {
             return Err(self.error(format!("{name} has the shape {:?}, and {shape:?} was expected", info.shape.dims())));
         }

@@ -90,7 +90,9 @@ pub(super) fn read_card(path: &Path, base: &Base, any_model: bool) -> Result<Cre
     let mut file = SafetensorsFile::open(path)?;
     let note = file.tensors.notes().get(KEY);
     let note = note.ok_or_else(|| {
-        refuse("it is no creature card; a PEFT adapter is named by its folder, with adapter_config.json in it".to_owned())
+        refuse(
+            "it is no creature card; a PEFT adapter is named by its folder, with adapter_config.json in it".to_owned(),
+        )
     })?;
     let json: serde_json::Value = serde_json::from_str(note).map_err(|error| refuse(format!("its card: {error}")))?;
     let version = json["version"].as_u64().unwrap_or_default();
@@ -104,7 +106,8 @@ pub(super) fn read_card(path: &Path, base: &Base, any_model: bool) -> Result<Cre
     let names = file.names();
     for name in &card.sites {
         let site = base.shape.sites().into_iter().find(|site| site_name(site) == *name);
-        let site = site.ok_or_else(|| refuse(format!("its matrix {} is none of the model {}'s", shown(name), base.name)))?;
+        let site =
+            site.ok_or_else(|| refuse(format!("its matrix {} is none of the model {}'s", shown(name), base.name)))?;
         if let Some(missing) = tensors(&site).into_iter().find(|name| names.binary_search(name).is_err()) {
             return Err(refuse(format!("it has no tensor {missing}")));
         }
@@ -125,7 +128,8 @@ pub(super) fn read_card(path: &Path, base: &Base, any_model: bool) -> Result<Cre
 fn other_model(made_on: &CardModel, base: &Base) -> String {
     let short = |hash: &str| hash.chars().take(12).collect::<String>();
     let (theirs, ours) = (short(&made_on.sha256), short(&base.sha256));
-    let (name, same) = (shown(&made_on.name), if made_on.name == base.name { "another file of that name, " } else { "" });
+    let (name, same) =
+        (shown(&made_on.name), if made_on.name == base.name { "another file of that name, " } else { "" });
     format!(
         "it was made on the model {name} (SHA-256 {theirs}…), and the model here is {same}{} ({ours}…): name its own with --model, or \
          try `evolora import --any-model`, after which it may mean something else",

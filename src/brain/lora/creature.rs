@@ -128,7 +128,10 @@ impl Creature {
         let refuse = |what: String| Err(BrainError::Setting(format!("This adapter cannot be exported: {what}")));
         if *rank == 0 || !alpha.is_finite() || sites.is_empty() || sites.len() != self.adapter.pairs.len() {
             let pairs = self.adapter.pairs.len();
-            return refuse(format!("it has the rank {rank}, alpha {alpha} and {pairs} pairs for {} matrices", sites.len()));
+            return refuse(format!(
+                "it has the rank {rank}, alpha {alpha} and {pairs} pairs for {} matrices",
+                sites.len()
+            ));
         }
         for (site, pair) in sites.iter().zip(&self.adapter.pairs) {
             let Site { layer, target, .. } = site;

@@ -88,7 +88,9 @@ pub fn adapter_format(path: &Path) -> Result<AdapterFormat> {
 pub fn read_creature(path: &Path, base: &Base, any_model: bool) -> Result<Creature> {
     let read = match adapter_format(path)? {
         AdapterFormat::Card => read_card(path, base, any_model),
-        AdapterFormat::Gguf => read_gguf_adapter(path, &base.shape).map(|(layout, adapter)| Creature::unknown(layout, adapter)),
+        AdapterFormat::Gguf => {
+            read_gguf_adapter(path, &base.shape).map(|(layout, adapter)| Creature::unknown(layout, adapter))
+        }
         AdapterFormat::Peft => {
             let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
             read_peft(folder, &base.shape).map(|(layout, adapter)| Creature::unknown(layout, adapter))

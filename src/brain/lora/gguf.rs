@@ -70,7 +70,8 @@ pub(super) fn read_gguf_adapter(path: &Path, shape: &ModelShape) -> Result<(Adap
 pub(super) fn write_gguf_adapter(base: &Base, creature: &Creature) -> Result<Vec<u8>> {
     let layout = &creature.layout;
     if matches!(base.shape, ModelShape::GptNeo(_)) {
-        let what = format!("llama.cpp has no GPT-Neo, so an adapter of {} has no GGUF form: take peft or card", base.name);
+        let what =
+            format!("llama.cpp has no GPT-Neo, so an adapter of {} has no GGUF form: take peft or card", base.name);
         return Err(BrainError::Setting(what));
     }
     if layout.alpha == 0.0 {

@@ -149,11 +149,7 @@ pub(super) fn to_bytes(numbers: &[f32]) -> Vec<u8> {
 ///
 /// # Errors
 /// It would have more bytes than the format can hold.
-pub(super) fn write_safetensors(
-    tensors: &[(String, [usize; 2], Vec<u8>)],
-    key: &str,
-    value: &str,
-) -> Result<Vec<u8>> {
+pub(super) fn write_safetensors(tensors: &[(String, [usize; 2], Vec<u8>)], key: &str, value: &str) -> Result<Vec<u8>> {
     let failed = |error| BrainError::Setting(format!("The adapter cannot be written as safetensors ({error})"));
     let mut views = Vec::with_capacity(tensors.len());
     for (name, shape, bytes) in tensors {

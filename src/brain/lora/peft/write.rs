@@ -7,7 +7,10 @@ use super::{CONFIG, WEIGHTS, module, part, tensors};
 use crate::{
     brain::{
         error::{BrainError, Result},
-        lora::{Base, Creature, RowOrder, Site, pairs::{to_bytes, write_safetensors}},
+        lora::{
+            Base, Creature, RowOrder, Site,
+            pairs::{to_bytes, write_safetensors},
+        },
         model::ModelShape,
     },
     config::LoraTarget,
