@@ -133,8 +133,7 @@ fn children_of_founders_with_different_a_are_merged_in_effect_and_forget_their_p
     let mut llm = settled(LlmPlan { founder_spread: 0.0, ..llm_plan(&config) }, 2);
     let sample = Sample { prompt: PROMPT.to_owned(), action: Action::Eat, weight: 1.0, log_acted: -2.0 };
     let rule = evolora::mind::learning_rule(&config);
-    let lesson =
-        |n| Lesson { habitat: HOME, creature: CreatureId(n), rule: rule.clone(), steps: vec![vec![sample.clone(); 2]] };
+    let lesson = |n| Lesson { habitat: HOME, creature: CreatureId(n), rule, steps: vec![vec![sample.clone(); 2]] };
     llm.train(&Train { lessons: vec![lesson(0), lesson(1)] });
     let parents = [mind(&llm, 0), mind(&llm, 1)];
     assert!(parents.iter().all(|parent| *parent.moments != evolora::brain::learn::Moments::default()));
