@@ -202,7 +202,10 @@ fn what_is_wrong_with_a_gguf_adapter_is_said_by_name() {
     let sentence = load_adapter(&path, &load("gpt-neo-hf")).unwrap_err().to_string();
     assert!(sentence.contains("it is made for the architecture llama, and the model is of gpt_neo"), "{sentence}");
     let sentence = load_adapter(Path::new("nowhere"), &loaded).unwrap_err().to_string();
-    assert!(sentence.starts_with("nowhere cannot be read: "), "{sentence}");
+    assert!(
+        sentence.starts_with("nowhere cannot be used as an adapter: there is nothing; name a creature card, "),
+        "{sentence}"
+    );
 }
 
 #[test]

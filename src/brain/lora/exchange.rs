@@ -70,6 +70,10 @@ pub fn adapter_format(path: &Path) -> Result<AdapterFormat> {
             Err(BrainError::file(path, format!("it is a folder without {CONFIG}")).of_adapter())
         };
     }
+    if !path.exists() {
+        let what = "there is nothing; name a creature card, a PEFT folder or a GGUF adapter";
+        return Err(BrainError::file(path, what).of_adapter());
+    }
     let named = |name: &str| path.file_name().is_some_and(|file| file == name);
     if (named(CONFIG) || named(WEIGHTS)) && path.with_file_name(CONFIG).is_file() {
         return Ok(AdapterFormat::Peft);
