@@ -21,7 +21,7 @@ use std::{
 use evolora::{
     brain::{
         LoadedModel, load_model,
-        lora::{ActiveAdapters, load_peft},
+        lora::{ActiveAdapters, load_adapter},
         model::Batch,
     },
     config::ModelSettings,
@@ -79,7 +79,7 @@ struct Class {
 }
 
 const CLASSES: &[Class] = &[
-    Class { name: "GGUF, quantised", base: "llama-q4_0.gguf", file: "", count: 2000, read: model },
+    Class { name: "GGUF, quantised", base: "llama-q4_0.gguf", file: "", count: 1400, read: model },
     Class { name: "GGUF, K-quants", base: "llama-q4_k.gguf", file: "", count: 500, read: model },
     Class { name: "GGUF, other tokenizer", base: "llama-gpt2-pre.gguf", file: "", count: 500, read: model },
     Class { name: "safetensors", base: "gpt-neo-hf", file: "model.safetensors", count: 1500, read: model },
@@ -109,6 +109,8 @@ const CLASSES: &[Class] = &[
         count: 250,
         read: adapter,
     },
+    Class { name: "GGUF adapter", base: "export/of-hf.gguf", file: "", count: 300, read: adapter },
+    Class { name: "creature card", base: "export/of-gguf.card", file: "", count: 300, read: card },
 ];
 
 fn references() -> PathBuf {
@@ -134,7 +136,13 @@ fn model(path: &Path) -> Result<(), String> {
 /// Loads an adapter onto a model that is whole.
 fn adapter(path: &Path) -> Result<(), String> {
     let base = load(&references().join("llama-hf"))?;
-    load_peft(path, &base.model).map(drop).map_err(|error| error.to_string())
+    load_adapter(path, &base).map(drop).map_err(|error| error.to_string())
+}
+
+/// Reads a creature card for the model that it was made on.
+fn card(path: &Path) -> Result<(), String> {
+    let base = load(&references().join("llama-f32.gguf"))?;
+    load_adapter(path, &base).map(drop).map_err(|error| error.to_string())
 }
 
 /// Where most of a file's meaning lies: its header, or for a zip its beginning and its end.
@@ -144,7 +152,10 @@ fn place(bytes: &[u8], name: &str, draws: &mut ChaCha8Rng) -> usize {
         [b'G', b'G', b'U', b'F', ..] => len.min(16_000),
         [b'P', b'K', ..] if draws.random_bool(0.5) => return len - 1 - draws.random_range(0..len.min(4000)),
         [b'P', b'K', ..] => len.min(6000),
-        _ if name.ends_with("safetensors") => 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize,
+        // A card stands under a name that says nothing.
+        _ if name.ends_with("safetensors") || (name.ends_with("gguf") && bytes[8] == b'{') => {
+            8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize
+        }
         _ => len,
     };
     if draws.random_bool(0.85) { draws.random_range(0..header.min(len)) } else { draws.random_range(0..len) }

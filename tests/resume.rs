@@ -9,7 +9,7 @@ use std::{
 
 use evolora::{
     Simulation,
-    app::{Changes, Which, find_creature},
+    app::{Changes, Chosen, find_creature},
     config::{DecisionMode, Genome, Inheritance, MindKind, RunConfig},
     record::{Checkpoints, hall_rows},
 };
@@ -284,5 +284,5 @@ fn creatures_are_found_with_their_adapters_and_memories() {
     assert!(all.iter().all(|one| one.done || one.next.is_some()));
     let error = find("99").unwrap_err().to_string();
     assert!(error.contains("it has no creature 99 any more; alive are"), "{error}");
-    assert!("worst".parse::<Which>().is_err());
+    assert!("worst".parse::<Chosen>().is_err());
 }

@@ -20,6 +20,29 @@ pub enum AppError {
     #[cfg(feature = "download")]
     #[error(transparent)]
     Download(#[from] DownloadError),
+    /// Something lies where an adapter shall go.
+    #[error("{} is there already; name another place for --out, or add --overwrite.", .0.display())]
+    Occupied(std::path::PathBuf),
+    /// Two adapters would become one file.
+    #[error("{} and {} would both become {}; import them apart, with another --out.", first.display(), second.display(), card.display())]
+    SameCard {
+        /// One of them.
+        first: std::path::PathBuf,
+        /// The other.
+        second: std::path::PathBuf,
+        /// The file.
+        card: std::path::PathBuf,
+    },
+    /// The model is not the one that a run was made with.
+    #[error(
+        "The run was made with the model {theirs}, and the files of {ours} are others now (SHA-256 differs): put its own back, or name it with --model."
+    )]
+    OtherModel {
+        /// The run's model.
+        theirs: String,
+        /// The model that is there.
+        ours: String,
+    },
     /// The program was built without downloads.
     #[error("This program was built without the download feature: {0}.")]
     NoDownload(String),
@@ -37,6 +60,9 @@ pub enum AppError {
         /// What is there instead, as a clause.
         what: String,
     },
+    /// Creatures of a scripted mind have no adapters.
+    #[error("In this run {0} decides, and its creatures have no adapters to export.")]
+    NoAdapter(crate::config::MindKind),
     /// A run that goes on keeps its settings.
     #[error(
         "A run that goes on keeps its settings: leave {0} out; only --generations, --threads and --model may change."

@@ -2,46 +2,29 @@
 
 use std::path::Path;
 
-use super::error::AppError;
+use super::{
+    Simulation,
+    creatures::{Chosen, CreatureRecord},
+    error::AppError,
+};
 use crate::{
     brain::{
         Population,
-        lora::{Adapter, AdapterLayout},
+        lora::{Adapter, AdapterLayout, CardLineage, Creature, ScoreCard},
     },
-    config::RunConfig,
+    config::{MindKind, RunConfig},
     mind::{Honoured, Memory, Snapshot},
-    protocol::{CreatureId, HabitatId, LifeRecord},
+    protocol::{CreatureId, HabitatId, LifeRecord, Streams},
     record::{Ancestry, Checkpoint, Checkpoints, ModelMark},
 };
 
-/// Which creature is meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    /// The first in the hall of fame.
-    Best,
-    /// The one with this number.
-    Creature(CreatureId),
-}
-
-impl std::str::FromStr for Which {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.trim() {
-            "best" => Ok(Self::Best),
-            number => number
-                .parse()
-                .map(|id| Self::Creature(CreatureId(id)))
-                .map_err(|_| "write `best`, or the creature's number as lineage.csv and hall.csv have it".to_owned()),
-        }
-    }
-}
-
 /// What a run's folder holds of one creature.
 #[derive(Debug, Clone)]
-pub struct CreatureRecord {
+pub struct FoundCreature {
     /// Its habitat.
     pub habitat: HabitatId,
+    /// The random streams of its habitat.
+    pub streams: Streams,
     /// Its number there.
     pub creature: CreatureId,
     /// The settings that it lived by.
@@ -64,11 +47,69 @@ pub struct CreatureRecord {
     pub adapter: Option<Adapter>,
 }
 
+impl FoundCreature {
+    /// The creature as it leaves the program, with its lineage and its scores; `rules` is played on the map of its best
+    /// generation to compare.
+    ///
+    /// # Errors
+    /// No language model played the run, or it cannot be played.
+    pub fn record(&self) -> Result<CreatureRecord, AppError> {
+        let (Some(model), Some(layout), Some(adapter)) = (&self.model, &self.layout, &self.adapter) else {
+            return Err(AppError::NoAdapter(self.config.mind.kind));
+        };
+        let (layout, adapter, lineage) = (layout.clone(), adapter.clone(), self.lineage());
+        let creature = Creature { layout, adapter, lineage, scores: self.scores()?, made_from: None };
+        Ok(CreatureRecord { model_name: model.name.clone(), model_sha256: model.sha256.clone(), creature })
+    }
+
+    fn lineage(&self) -> CardLineage {
+        let ancestry = self.ancestry.as_ref();
+        let parents = ancestry.and_then(|one| Some([one.first_parent?.0, one.second_parent?.0]));
+        CardLineage {
+            habitat: Some(self.habitat.0),
+            creature: Some(self.creature.0),
+            born: ancestry.map(|one| one.born),
+            parents,
+            share: ancestry.and_then(|one| one.share),
+            founder: ancestry.map(|one| one.founder.0),
+        }
+    }
+
+    fn scores(&self) -> Result<ScoreCard, AppError> {
+        let best = self.honoured.as_ref();
+        let record = best.map(|one| one.record);
+        Ok(ScoreCard {
+            // One that has not lived a whole generation has none yet.
+            fitness: self.ancestry.as_ref().filter(|one| one.best_fitness.is_finite()).map(|one| one.fitness),
+            best_fitness: best.map(|one| one.fitness),
+            rules_fitness: best.map(|one| self.rules_fitness(one.generation)).transpose()?,
+            food_collected: record.map(|record| record.food_collected.into()),
+            food_delivered: record.map(|record| record.food_delivered.into()),
+            turns_alive: record.map(|record| record.turns_alive.into()),
+            generation: best.map(|one| one.generation),
+            seed: Some(self.streams.seed),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            commit: None,
+        })
+    }
+
+    /// Mean fitness of `rules` on the map of a generation, with as many agents.
+    fn rules_fitness(&self, generation: u32) -> Result<f64, AppError> {
+        let mut config = self.config.clone();
+        config.mind.kind = MindKind::Rules;
+        config.run.generations = generation + 1;
+        (config.run.seed, config.run.habitats) = (self.streams.seed, 1);
+        config.run.first_habitat = self.streams.habitat.0;
+        let rules = if self.streams.unseen { Simulation::on_unseen_maps(config)? } else { Simulation::new(config)? };
+        Ok(rules.run()?.rows.last().map_or(0.0, |row| row.mean_fitness))
+    }
+}
+
 /// Finds a creature in the newest checkpoint of a run; in the only habitat, or in the one that is named.
 ///
 /// # Errors
 /// The folder holds no checkpoint, or there is no such creature: the sentence says who is there.
-pub fn find_creature(run: &Path, which: Which, habitat: Option<HabitatId>) -> Result<CreatureRecord, AppError> {
+pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> Result<FoundCreature, AppError> {
     let Checkpoint { state, minds, .. } = Checkpoints::of(run).newest()?;
     let population = minds.map(|path| Population::read(&path)).transpose()?.unwrap_or_default();
     let missing = |what: String| AppError::NoCreature { run: run.to_owned(), what };
@@ -76,13 +117,13 @@ pub fn find_creature(run: &Path, which: Which, habitat: Option<HabitatId>) -> Re
     let meant: Vec<_> = state.habitats.iter().filter(is_meant).collect();
     let numbers = |all: &[&Snapshot]| all.iter().map(|one| one.habitat.id.to_string()).collect::<Vec<_>>().join(", ");
     let (snapshot, creature) = match which {
-        Which::Best => {
+        Chosen::Best => {
             let firsts = meant.iter().filter_map(|snapshot| Some((*snapshot, snapshot.hall.0.first()?)));
             let best = firsts.max_by(|a, b| a.1.fitness.total_cmp(&b.1.fitness));
             let why = "nobody is in the hall of fame yet: it opens when the first generation ends";
             best.map(|(snapshot, one)| (snapshot, one.creature)).ok_or_else(|| missing(why.to_owned()))?
         }
-        Which::Creature(creature) => match meant.as_slice() {
+        Chosen::Creature(creature) => match meant.as_slice() {
             [one] => (*one, creature),
             [] => {
                 return Err(missing(format!(
@@ -102,8 +143,9 @@ pub fn find_creature(run: &Path, which: Which, habitat: Option<HabitatId>) -> Re
         return Err(missing(who_is_there(snapshot, creature)));
     }
     let living = population.minds.get(&name).map(|mind| mind.adapter.clone()).filter(|_| place.is_some());
-    Ok(CreatureRecord {
+    Ok(FoundCreature {
         habitat: snapshot.habitat.id,
+        streams: snapshot.habitat.streams,
         creature,
         config: snapshot.habitat.config.clone(),
         model: state.model,

@@ -1,10 +1,11 @@
 //! The composition of all rooms: the only place that knows them all.
 
 mod checkpoint;
-mod find;
+mod creatures;
 #[cfg(feature = "desktop")]
 mod desktop;
 mod error;
+mod find;
 mod habitats;
 mod headless;
 mod minds;
@@ -16,10 +17,11 @@ mod probe;
 mod screenshot;
 
 pub use checkpoint::Changes;
-pub use find::{CreatureRecord, Which, find_creature};
+pub use creatures::{Chosen, CreatureRecord, ImportPlan, Imported, export_creature, export_record, import_adapters};
 #[cfg(feature = "desktop")]
 pub use desktop::open_window;
 pub use error::AppError;
+pub use find::{FoundCreature, find_creature};
 pub use habitats::HabitatPlan;
 pub use headless::{Ended, RunReport, Simulation};
 pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};

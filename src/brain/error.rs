@@ -29,6 +29,14 @@ pub enum BrainError {
         /// What is wrong with it.
         what: String,
     },
+    /// A file can be read and is not what an adapter should be, or not one for this model.
+    #[error("{path} cannot be used as an adapter: {what}.")]
+    Adapter {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
     /// The files of a model are broken, or of a kind that is not known.
     #[error("{error}{hint}.")]
     Broken {
@@ -73,6 +81,14 @@ impl BrainError {
         let what = what.to_string();
         let first = what.lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
         Self::File { path: path.to_owned(), what: first }
+    }
+
+    /// The same error, where the file was to be an adapter.
+    pub fn of_adapter(self) -> Self {
+        match self {
+            Self::File { path, what } => Self::Adapter { path, what },
+            other => other,
+        }
     }
 
     /// The file at `path` could not be read.

@@ -24,9 +24,9 @@ pub(super) struct AgentArgs {
     /// Ask this one question, in place of playing.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
-    /// Give the agent this adapter, a PEFT folder, in place of the one that LORA_ADAPTER names. With neither the bare base
-    /// model answers.
-    #[arg(long, value_name = "FOLDER")]
+    /// Give the agent this adapter (a creature card, a PEFT folder or a GGUF adapter) in place of the one that LORA_ADAPTER
+    /// names. With neither the bare base model answers.
+    #[arg(long, value_name = "PATH")]
     adapter: Option<PathBuf>,
     /// Let it say what it likes; the reply is then parsed.
     #[arg(long)]

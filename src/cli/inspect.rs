@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::output::say;
 use crate::{
-    app::{AppError, CreatureRecord, Which, find_creature},
+    app::{AppError, Chosen, FoundCreature, find_creature},
     language::{action_phrase, write_prompt},
     mind::Experience,
     protocol::HabitatId,
@@ -23,7 +23,7 @@ pub(super) struct InspectArgs {
     run: PathBuf,
     /// Look into one creature: `best`, or its number. Without it everybody alive is listed, and the hall of fame.
     #[arg(long, value_name = "ID")]
-    agent: Option<Which>,
+    agent: Option<Chosen>,
     /// The habitat, where the run has several.
     #[arg(long, value_name = "N")]
     habitat: Option<u32>,
@@ -102,8 +102,8 @@ fn list(state: &RunState, habitat: Option<HabitatId>) {
     say(&format!("alive\n{living}\n\nhall of fame\n{hall}"));
 }
 
-fn print_creature(creature: &CreatureRecord, last: usize) {
-    let CreatureRecord { habitat, creature: id, ancestry, honoured, memory, .. } = creature;
+fn print_creature(creature: &FoundCreature, last: usize) {
+    let FoundCreature { habitat, creature: id, ancestry, honoured, memory, .. } = creature;
     let state = if creature.is_living { "alive" } else { "dead" };
     say(&format!("creature {id} of habitat {habitat} · {state} · {} updates of its adapter", memory.version));
     if let Some(one) = ancestry {
@@ -144,7 +144,7 @@ fn print_creature(creature: &CreatureRecord, last: usize) {
     say(&rows.to_string());
 }
 
-fn print_json(creature: &CreatureRecord) {
+fn print_json(creature: &FoundCreature) {
     let experience = |one: &Experience| {
         json!({
             "generation": one.generation,

@@ -7,7 +7,9 @@ mod bench;
 mod config;
 mod eval;
 mod experiment;
+mod export;
 mod headless;
+mod import;
 mod inspect;
 mod keeper;
 mod model;
@@ -52,6 +54,10 @@ enum Command {
     /// List models, look into one, or fetch one.
     #[command(subcommand)]
     Model(model::ModelCommand),
+    /// Take a creature out of a run: for peft, for llama.cpp, or as a card for the next run.
+    Export(export::ExportArgs),
+    /// Make creature cards of adapters: PEFT folders, GGUF adapters, or cards.
+    Import(Box<import::ImportArgs>),
     /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
     Pretrain(pretrain::PretrainArgs),
     /// Print every setting, its value, and where it came from.
@@ -93,6 +99,8 @@ pub fn main() -> ExitCode {
         Some(Command::Experiment(args)) => return finish(experiment::run(&args)),
         Some(Command::Bench(command)) => bench::run(&command),
         Some(Command::Model(command)) => model::run(&command),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Import(args)) => import::run(&args),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),

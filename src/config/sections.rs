@@ -185,7 +185,7 @@ sections! {
         targets: Vec<LoraTarget> = vec![LoraTarget::Q, LoraTarget::V, LoraTarget::O, LoraTarget::Down], "LORA_TARGETS", Range::List(LoraTarget::WORDS), "", Restart;
         /// Layers, counted from the top, that carry adapters.
         layers: LoraLayers = LoraLayers::All(AllLayers::All), "LORA_LAYERS", Range::ChoiceOrWhole(&["all"], 1024), "layers", Restart;
-        /// Adapter that every agent begins with: a PEFT folder, whose rank and matrices then hold; empty for a blank one.
+        /// Adapters that agents begin with, in turn: creature cards, PEFT folders or GGUF adapters of one rank and the same matrices, which then hold; several are separated by commas; empty for a blank one.
         adapter: String = String::new(), "LORA_ADAPTER", Range::Text, "", Restart;
         /// Which part of the adapter is a creature's own.
         genome: Genome = Genome::SharedA, "GENOME", Range::Choice(Genome::WORDS), "", Restart;

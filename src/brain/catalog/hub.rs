@@ -67,7 +67,7 @@ impl Hub {
 }
 
 /// The repository whose files lie in a folder, if it is one of a Hugging Face cache's snapshots.
-pub(super) fn repository_of(snapshot: &Path) -> Option<String> {
+pub(in crate::brain) fn repository_of(snapshot: &Path) -> Option<String> {
     let all = snapshot.parent().filter(|all| all.file_name().is_some_and(|name| name == "snapshots"))?;
     repository_name(all.parent()?)
 }

@@ -14,6 +14,7 @@ mod shelf;
 pub use find::{Format, find_files};
 pub use fingerprint::{fingerprint, sha256};
 pub use hub::Hub;
+pub(in crate::brain) use hub::repository_of;
 pub use inspect::{KindShare, ModelInfo, inspect};
 pub use known::{KNOWN, KnownModel, Wanted, find_known};
 pub use memory::{MemoryNeed, check_memory, free_memory, kept_tokens, memory_need};

@@ -44,6 +44,7 @@ pub struct Place {
 pub struct SafetensorsFolder {
     files: Vec<PathBuf>,
     places: BTreeMap<String, Place>,
+    notes: BTreeMap<String, String>,
 }
 
 impl SafetensorsFolder {
@@ -60,11 +61,17 @@ impl SafetensorsFolder {
     /// # Errors
     /// As [`SafetensorsFolder::open`].
     pub fn of(files: Vec<PathBuf>) -> Result<Self> {
-        let mut places = BTreeMap::new();
+        let (mut places, mut notes) = (BTreeMap::new(), BTreeMap::new());
         for (file, path) in files.iter().enumerate() {
-            read_header(path, file, &mut places)?;
+            let header = read_header(path, file, &mut places)?;
+            notes.extend(header.metadata().clone().unwrap_or_default());
         }
-        Ok(Self { files, places })
+        Ok(Self { files, places, notes })
+    }
+
+    /// What the headers say beside the tensors: safetensors' `__metadata__`.
+    pub const fn notes(&self) -> &BTreeMap<String, String> {
+        &self.notes
     }
 
     /// Every tensor, by name.
@@ -179,7 +186,7 @@ pub fn read_json(path: &Path) -> Result<serde_json::Value> {
     serde_json::from_slice(&bytes).map_err(|error| BrainError::file(path, error))
 }
 
-fn read_header(path: &Path, at: usize, places: &mut BTreeMap<String, Place>) -> Result<()> {
+fn read_header(path: &Path, at: usize, places: &mut BTreeMap<String, Place>) -> Result<Metadata> {
     let read = |error| BrainError::read(path, error);
     let mut file = File::open(path).map_err(read)?;
     let size = file.metadata().map_err(read)?.len();
@@ -206,5 +213,5 @@ fn read_header(path: &Path, at: usize, places: &mut BTreeMap<String, Place>) -> 
             Place { file: at, dtype: info.dtype, shape: info.shape.clone(), begin: begin_in_file, bytes: end - begin };
         places.insert(name, place);
     }
-    Ok(())
+    Ok(metadata)
 }

@@ -10,7 +10,7 @@ use std::{
 use candle_core::{
     Device, Tensor,
     quantized::{
-        GgmlDType,
+        GgmlDType, QTensor,
         gguf_file::{Content, Value},
     },
 };
@@ -113,14 +113,25 @@ impl GgufFile {
         all
     }
 
-    fn load(&mut self, name: &str, shape: &[usize]) -> Result<candle_core::quantized::QTensor> {
-        let name = (self.rename)(name);
-        let info =
-            self.content.tensor_infos.get(&name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
+    /// The numbers of a tensor as f32, by the file's own name for it.
+    ///
+    /// # Errors
+    /// It is not there, has another shape, or cannot be read.
+    pub fn raw_numbers(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let read = self.load_raw(name, shape)?;
+        Ok(read.dequantize(&Device::Cpu)?.flatten_all()?.to_vec1()?)
+    }
+
+    fn load(&mut self, name: &str, shape: &[usize]) -> Result<QTensor> {
+        self.load_raw(&(self.rename)(name), shape)
+    }
+
+    fn load_raw(&mut self, name: &str, shape: &[usize]) -> Result<QTensor> {
+        let info = self.content.tensor_infos.get(name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
         if info.shape.dims() != shape {
             return Err(self.error(format!("{name} has the shape {:?}, and {shape:?} was expected", info.shape.dims())));
         }
-        let read = self.content.tensor(&mut self.file, &name, &Device::Cpu);
+        let read = self.content.tensor(&mut self.file, name, &Device::Cpu);
         read.map_err(|error| self.error(error))
     }
 }

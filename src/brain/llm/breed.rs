@@ -64,12 +64,13 @@ impl Llm {
                 (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(sentence))
             }
         };
+        // Moments speak of the numbers of the basis that A is: those of the first parent hold where the child has its A.
+        let same_basis = adapter.pairs.iter().zip(&one.pairs).all(|(child, parent)| child.a == parent.a);
         let mut draws = draws.at(Moment::new(0, birth.child.0));
         let adapter = mutate(&adapter, breed.mutation_rate, breed.mutation_size, self.trains_a(), &mut draws);
         let mut mind = Mind::newborn(adapter, self.plan.keeps_genomes);
-        // With one A for all, the first parent's moments still speak of the same numbers. A merge of free A and B turns
-        // the basis, and what was not learned by the genome itself has no moments.
-        if breed.learned && !self.trains_a() {
+        // A merge of different A turns the basis, and what was not learned by the genome itself has no moments.
+        if breed.learned && !self.trains_a() && same_basis {
             mind.moments = Arc::clone(&first.moments);
         }
         (mind, energy_lost, why)

@@ -3,12 +3,13 @@
 //! This module does *not* know the grammar: prompts and the actions' phrases come as strings.
 
 mod breed;
+mod founders;
 mod learn;
 mod think;
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use rand_chacha::ChaCha8Rng;
+use founders::{Founder, Founders};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{
@@ -16,13 +17,13 @@ use super::{
     catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
     load::{LoadedModel, load_model, quantise},
-    lora::{Adapter, AdapterLayout, load_peft, shared_a},
+    lora::AdapterLayout,
     model::Prefix,
     population::{Mind, Name, Population, Shelf},
 };
 use crate::{
     config::{DecisionMode, Genome, LoraSettings, MindSettings, ModelSettings},
-    protocol::{HabitatId, MindFacts, Moment, StreamName, Streams, Thinker},
+    protocol::{MindFacts, Moment, StreamName, Thinker},
 };
 
 /// Weights below which a model is small: its agents are divided among threads, a few at a time. The batches of a large
@@ -60,8 +61,8 @@ pub struct Llm {
     plan: LlmPlan,
     scorer: Scorer,
     layout: AdapterLayout,
-    /// The adapter that every founder begins with, by the seed of its habitat.
-    founders: BTreeMap<u64, Adapter>,
+    /// What founders begin with.
+    founders: Founders,
     shelf: Shelf,
     /// What each creature's free prompts have in common, read with its adapter.
     prefixes: BTreeMap<Name, Prefix>,
@@ -95,8 +96,7 @@ impl Llm {
         }
         let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
         let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
-        let (layout, founder) = founder(&plan, &loaded)?;
-        let founders = BTreeMap::from([(plan.seed, founder)]);
+        let (layout, founders) = Founders::of(&plan.lora, &loaded)?;
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
         let population = Population { layout: Some(layout.clone()), ..Population::default() };
@@ -178,36 +178,13 @@ impl Llm {
 
     /// A founder, from the streams of its own habitat: so it is the same whatever else this worker thinks for.
     fn found(&mut self, thinker: &Thinker) -> Mind {
-        let (layout, seed) = (&self.layout, thinker.draws.seed());
-        let read = self.founders.values().find(|founder| !founder.is_blank()).cloned();
-        let blank = || layout.blank(&shared_a(layout, &mut shared_draws(seed)));
-        let founder = self.founders.entry(seed).or_insert_with(|| read.unwrap_or_else(blank));
         let mut draws = thinker.draws.beside(StreamName::Adapter, thinker.creature.0).at(Moment::new(0, 0));
-        let founder = match self.plan.lora.genome {
-            // A of its own, unless the adapter came from a file.
-            Genome::FreeAb if founder.is_blank() => layout.blank(&shared_a(layout, &mut draws)),
-            Genome::SharedA | Genome::FreeAb => founder.clone(),
-        };
-        Mind::newborn(founder.varied(self.plan.founder_spread, &mut draws), self.plan.keeps_genomes)
+        let seed = thinker.draws.seed();
+        let Founder { adapter, varies } =
+            self.founders.found(&self.layout, self.plan.lora.genome, seed, thinker.creature, &mut draws);
+        let adapter = if varies { adapter.varied(self.plan.founder_spread, &mut draws) } else { adapter };
+        Mind::newborn(adapter, self.plan.keeps_genomes)
     }
-}
-
-/// The stream that A is drawn from which all creatures of a seed share.
-fn shared_draws(seed: u64) -> ChaCha8Rng {
-    let streams = Streams { seed, habitat: HabitatId(0), unseen: false };
-    streams.key(StreamName::Adapter).at(Moment::new(0, 0))
-}
-
-/// The adapter that every founder begins with, and its layout: the one that the settings name, or one that changes nothing.
-fn founder(plan: &LlmPlan, loaded: &LoadedModel) -> Result<(AdapterLayout, Adapter)> {
-    let path = plan.lora.adapter.trim();
-    if !path.is_empty() {
-        return load_peft(Path::new(path), &loaded.model);
-    }
-    let layout = AdapterLayout::choose(&plan.lora, &loaded.model.sites(), loaded.model.layers())?;
-    let a = shared_a(&layout, &mut shared_draws(plan.seed));
-    let blank = layout.blank(&a);
-    Ok((layout, blank))
 }
 
 /// A creature's question.
