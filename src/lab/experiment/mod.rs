@@ -7,6 +7,7 @@
 //! This module does *not* know the command line, or how progress is shown.
 
 mod arms;
+mod cards;
 mod champion;
 mod differences;
 mod error;

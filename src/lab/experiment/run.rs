@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     arms::Arm,
+    cards::save_champion,
     champion::{Candidate, Champion, Trial},
     error::ExperimentError,
     folder::{Cell, ExperimentFolder, ModelName},
@@ -217,7 +218,16 @@ impl ArmLife<'_> {
             (*seed, candidates)
         };
         let seeds: Vec<_> = self.seeds.iter().enumerate().map(fittest).collect();
-        Ok(Trial { arm, plan: &self.plan.champions, stop: self.stop }.champions(&seeds, tell)?)
+        let found = Trial { arm, plan: &self.plan.champions, stop: self.stop }.champions(&seeds, tell)?;
+        if let (Some(found), Some(layout)) = (&found, &population.layout) {
+            for ((seed, candidates), champion) in seeds.iter().zip(found) {
+                if let Some(champion) = champion {
+                    let name = (self.arm.name, *seed);
+                    save_champion(self.folder, name, arm, layout, candidates, champion)?;
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
