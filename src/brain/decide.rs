@@ -11,7 +11,7 @@ use candle_core::Tensor;
 
 use super::{
     error::Result,
-    lora::{Adapter, AdapterLayout},
+    lora::{ActiveAdapters, Adapter, AdapterLayout},
     model::{Batch, LanguageModel},
     trie::Trie,
 };
@@ -32,7 +32,7 @@ pub struct Laid<'a> {
     /// Their rows.
     pub batch: Batch,
     /// Per question and fork, the row at which it is read.
-    wanted: Vec<u32>,
+    pub wanted: Vec<u32>,
     /// The rows that belong to each adapter; neighbours of the same one are together.
     pub owners: Vec<(Range<usize>, &'a Adapter)>,
 }
@@ -96,8 +96,7 @@ impl Scorer {
         if laid.batch.rows() == 0 {
             return Ok(Vec::new());
         }
-        let features = model.features(&laid.batch, &layout.activate(&laid.owners))?;
-        Ok(self.by_fork(&self.logits(&features, &laid)?.to_vec2()?))
+        Ok(self.by_fork(&self.read(model, &laid, &layout.activate(&laid.owners))?))
     }
 
     /// Lays questions side by side, each with its branches.
@@ -121,13 +120,23 @@ impl Scorer {
         Laid { batch, wanted, owners }
     }
 
-    /// Logits of the tokens on offer at every fork of every question: `[questions · forks, offered]`. Differentiable.
+    /// Logits of the tokens on offer at every fork of every question: one row of a fork after the other.
     ///
     /// # Errors
-    /// The features `[rows, d]` are not those of the batch.
-    pub fn logits(&self, features: &Tensor, laid: &Laid) -> Result<Tensor> {
+    /// A token is not in the vocabulary, or an operation fails.
+    pub fn read(&self, model: &LanguageModel, laid: &Laid, lora: &ActiveAdapters) -> Result<Vec<Vec<f32>>> {
+        let features = model.features(&laid.batch, lora)?;
         let wanted = Tensor::new(laid.wanted.as_slice(), features.device())?;
-        Ok(features.index_select(&wanted, 0)?.matmul(&self.rows.t()?)?)
+        Ok(self.logits(&features.index_select(&wanted, 0)?)?.to_vec2()?)
+    }
+
+    /// Logits of the tokens on offer, from the features of every fork of every question `[questions · forks, d]`:
+    /// `[questions · forks, offered]`. Differentiable.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub fn logits(&self, features: &Tensor) -> Result<Tensor> {
+        Ok(features.matmul(&self.rows.t()?)?)
     }
 
     /// Takes rows of [`Scorer::logits`] apart: per question and fork, the logits of its children.

@@ -1,22 +1,39 @@
 //! The one place with unsafe code: matrix products that write straight into columns of their result.
 //!
-//! This module does *not* know tensors, models or quantised types; weights arrive as f32 rows, block by block.
+//! This module does *not* know tensors, models or quantised types; weights arrive as f32, some rows and columns at a time.
 #![allow(unsafe_code, reason = "the crate gemm takes pointers; every public function here checks its slices first")]
 
-use std::{borrow::Cow, ops::Range};
+use std::{cell::RefCell, ops::Range};
 
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-/// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache.
-const BLOCK: usize = 64;
+/// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache. A multiple of
+/// 32 numbers, which are two registers of AVX-512 and a block of the usual quantised types.
+const BLOCK: usize = 96;
+/// Rows of the weights that a block of [`product_back`] sums over at a time.
+const BACK_ROWS: usize = 768;
 /// Products with fewer multiplications than this are done at once, on the caller's thread.
 const SMALL: usize = 1 << 22;
+/// Numbers by which rows of dequantised weights lie further apart than they are long: a line of the cache, so that one column's
+/// numbers do not all compete for the same few places in it.
+const GAP: usize = 16;
 
-/// Weights `[out, in]` that can be had as f32, some rows at a time.
+thread_local! {
+    /// Room for the weights that a thread dequantises, kept from product to product.
+    static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Weights `[out, in]` that can be had as f32, some rows and columns at a time.
 pub(super) trait WeightRows: Sync {
-    /// Rows `range`, side by side: `range.len() · in` numbers.
-    fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]>;
+    /// Writes the numbers of some rows and columns to `out`, row by row, the beginning of each `step` after that of the one
+    /// before. `columns` begins and ends at multiples of [`WeightRows::grain`].
+    fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize);
+
+    /// Columns that only come together; it divides the length of a row.
+    fn grain(&self) -> usize {
+        1
+    }
 
     /// All of them, where they are f32 already.
     fn ready(&self) -> Option<&[f32]> {
@@ -33,8 +50,10 @@ pub(super) struct Rows<'a> {
 }
 
 impl WeightRows for Rows<'_> {
-    fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]> {
-        Cow::Borrowed(&self.weights[range.start * self.inner..range.end * self.inner])
+    fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize) {
+        for (row, out) in rows.zip(out.chunks_mut(step.max(1))) {
+            out[..columns.len()].copy_from_slice(&self.weights[row * self.inner..][columns.clone()]);
+        }
     }
 
     fn ready(&self) -> Option<&[f32]> {
@@ -42,71 +61,60 @@ impl WeightRows for Rows<'_> {
     }
 }
 
-/// A pointer that may cross threads: each block writes columns that are its own.
-#[derive(Clone, Copy)]
-struct Target(*mut f32);
-unsafe impl Send for Target {}
-unsafe impl Sync for Target {}
-
-impl Target {
-    /// The pointer itself; a method, so that a closure takes the whole struct and not its field.
-    const fn pointer(self) -> *mut f32 {
-        self.0
+/// Calls `then` with rows `rows` and columns `columns` of weights with rows of `inner` numbers, as a factor.
+fn with_part<T>(
+    weights: &(impl WeightRows + ?Sized),
+    inner: usize,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    gap: usize,
+    then: impl FnOnce(Factor) -> T,
+) -> T {
+    let (height, width) = (rows.len(), columns.len());
+    if let Some(all) = weights.ready() {
+        return then(Factor::part(&all[rows.start * inner + columns.start..rows.end * inner], height, width, inner));
     }
+    SCRATCH.with_borrow_mut(|scratch| {
+        let step = width + gap;
+        if scratch.len() < height * step {
+            scratch.resize(height * step, 0.0);
+        }
+        let out = &mut scratch[..height * step];
+        weights.fill(rows, columns, out, step);
+        then(Factor::part(out, height, width, step))
+    })
 }
 
-/// `out[r, n] = Σₖ x[r, k] · w[n, k]`: x `[rows, inner]`, w `[width, inner]`, out `[rows, width]`.
+/// `out[r, n] = Σₖ x[r, k] · w[n, k]`, or `+=` where `adds`: x `[rows, inner]`, w `[width, inner]`, out `[rows, width]`.
 ///
 /// How the work is divided depends on the shapes alone, and each sum is made by one thread: any number of threads
 /// gives the same bits.
 ///
 /// # Panics
 /// If the slices do not have these shapes.
-pub(super) fn product(x: &[f32], weights: &(impl WeightRows + ?Sized), out: &mut [f32], inner: usize, width: usize) {
+pub(super) fn product(
+    x: &[f32],
+    weights: &(impl WeightRows + ?Sized),
+    out: &mut [f32],
+    inner: usize,
+    width: usize,
+    adds: bool,
+) {
     let rows = out.len().checked_div(width).unwrap_or(0);
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
-    if rows * inner * width <= SMALL {
-        let w = weights.rows(0..width);
-        return multiply(Factor::new(x, rows, inner), Factor::new(&w, width, inner).t(), out, None);
-    }
-    let target = Target(out.as_mut_ptr());
-    (0..width.div_ceil(BLOCK)).into_par_iter().for_each(|block| {
-        let range = block * BLOCK..((block + 1) * BLOCK).min(width);
-        let w = weights.rows(range.clone());
-        assert_eq!(w.len(), range.len() * inner, "shape of the weights");
-        // SAFETY: x is [rows, inner] and w [range, inner] by the assertions above; this block alone writes the columns
-        // `range` of out, which is [rows, width] and outlives the loop.
-        unsafe {
-            gemm(
-                rows,
-                range.len(),
-                inner,
-                target.pointer().add(range.start),
-                1,
-                width as isize,
-                false,
-                x.as_ptr(),
-                1,
-                inner as isize,
-                w.as_ptr(),
-                inner as isize,
-                1,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
-    });
+    assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    let (x, target, scale) = (Factor::new(x, rows, inner), Target::of(out, width), adds.then_some(1.0));
+    let block = |range: Range<usize>| {
+        with_part(weights, inner, range.clone(), 0..inner, GAP, |w| {
+            // SAFETY: the target is [rows, width]; this block alone writes its columns `range`.
+            unsafe { target.write(range, x, w.t(), scale) }
+        });
+    };
+    in_blocks(rows * inner * width, weights.ready().is_some(), width, BLOCK, block);
 }
 
-/// Columns of `dx` that one block of [`product_back`] computes.
-const BACK_BLOCK: usize = 64;
-
-/// `dx[r, k] = Σₙ dy[r, n] · w[n, k]`, the gradient of [`product`]'s x: dy `[rows, width]`, w `[width, inner]`, dx
-/// `[rows, inner]`. The weights become f32 for as long as this takes.
+/// `dx[r, k] = Σₙ dy[r, n] · w[n, k]`, or `+=` where `adds`, the gradient of [`product`]'s x: dy `[rows, width]`, w
+/// `[width, inner]`, dx `[rows, inner]`.
 ///
 /// As in [`product`], any number of threads gives the same bits.
 ///
@@ -118,66 +126,49 @@ pub(super) fn product_back(
     dx: &mut [f32],
     inner: usize,
     width: usize,
+    adds: bool,
 ) {
     let rows = dx.len().checked_div(inner).unwrap_or(0);
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
-    if rows * inner * width <= SMALL {
-        let w = weights.rows(0..width);
-        multiply(Factor::new(dy, rows, width), Factor::new(&w, width, inner), dx, None);
-        return;
-    }
-    let w = whole(weights, inner, width);
-    assert_eq!(w.len(), width * inner, "shape of the weights");
-    let target = Target(dx.as_mut_ptr());
-    (0..inner.div_ceil(BACK_BLOCK)).into_par_iter().for_each(|block| {
-        let range = block * BACK_BLOCK..((block + 1) * BACK_BLOCK).min(inner);
-        // SAFETY: dy is [rows, width] and w [width, inner] by the assertions above; this block alone writes the columns
-        // `range` of dx, which is [rows, inner] and outlives the loop.
-        unsafe {
-            gemm(
-                rows,
-                range.len(),
-                width,
-                target.pointer().add(range.start),
-                1,
-                inner as isize,
-                false,
-                dy.as_ptr(),
-                1,
-                width as isize,
-                w.as_ptr().add(range.start),
-                1,
-                inner as isize,
-                0.0,
-                1.0,
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
+    assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    let target = Target::of(dx, inner);
+    let block = |columns: Range<usize>| {
+        // At least once: an empty sum is zero.
+        for from in (0..width.max(1)).step_by(BACK_ROWS) {
+            let summed = from..(from + BACK_ROWS).min(width);
+            let dy = Factor::part(&dy[from.min(dy.len())..], rows, summed.len(), width);
+            with_part(weights, inner, summed, columns.clone(), 0, |w| {
+                let scale = (adds || from > 0).then_some(1.0);
+                // SAFETY: the target is [rows, inner]; this block alone writes its columns `columns`.
+                unsafe { target.write(columns.clone(), dy, w, scale) }
+            });
         }
-    });
+    };
+    let grain = weights.grain();
+    in_blocks(rows * inner * width, weights.ready().is_some(), inner, BLOCK.div_ceil(grain) * grain, block);
 }
 
-/// All rows of the weights at once, made on all threads where they must be made.
-fn whole(weights: &(impl WeightRows + ?Sized), inner: usize, width: usize) -> Cow<'_, [f32]> {
-    if let Some(w) = weights.ready() {
-        return Cow::Borrowed(w);
+/// Calls `block` for `each` columns after `each` of `columns`, on all threads where the product takes so many multiplications
+/// that it is worth it, and for all columns at once where it does not and weights need no room.
+fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize, block: impl Fn(Range<usize>) + Sync) {
+    let of = |at: usize| at * each..((at + 1) * each).min(columns);
+    if work > SMALL {
+        (0..columns.div_ceil(each)).into_par_iter().for_each(|at| block(of(at)));
+    } else if is_ready {
+        block(0..columns);
+    } else {
+        (0..columns.div_ceil(each)).for_each(|at| block(of(at)));
     }
-    let mut w = vec![0.0; width * inner];
-    w.par_chunks_mut(BLOCK * inner).enumerate().for_each(|(block, out)| {
-        let from = block * BLOCK;
-        out.copy_from_slice(&weights.rows(from..from + out.len() / inner));
-    });
-    Cow::Owned(w)
 }
 
-/// A factor of [`multiply`]: numbers row by row, taken as they lie or transposed.
+/// A factor of a product: rows of numbers, taken as they lie or transposed.
 #[derive(Clone, Copy)]
 pub(super) struct Factor<'a> {
     numbers: &'a [f32],
     rows: usize,
     columns: usize,
+    /// Numbers from the beginning of a row to that of the next.
+    step: usize,
     transposed: bool,
 }
 
@@ -188,7 +179,17 @@ impl<'a> Factor<'a> {
     /// If there are not as many numbers.
     pub(super) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(numbers.len(), rows * columns, "shape of a factor");
-        Self { numbers, rows, columns, transposed: false }
+        Self { numbers, rows, columns, step: columns, transposed: false }
+    }
+
+    /// A matrix `[rows, columns]` whose rows begin `step` numbers apart.
+    ///
+    /// # Panics
+    /// If the last row would not end within the numbers.
+    pub(super) fn part(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+        let is_empty = rows == 0 || columns == 0;
+        assert!(columns <= step && (is_empty || (rows - 1) * step + columns <= numbers.len()), "shape of a factor");
+        Self { numbers, rows, columns, step, transposed: false }
     }
 
     /// The same, transposed.
@@ -202,7 +203,67 @@ impl<'a> Factor<'a> {
 
     /// Steps from one column to the next, and from one row to the next.
     const fn strides(&self) -> (isize, isize) {
-        if self.transposed { (self.columns as isize, 1) } else { (1, self.columns as isize) }
+        if self.transposed { (self.step as isize, 1) } else { (1, self.step as isize) }
+    }
+}
+
+/// Where results go: `[rows, width]`. It may cross threads: each writes columns that are its own.
+#[derive(Clone, Copy)]
+struct Target {
+    numbers: *mut f32,
+    rows: usize,
+    width: usize,
+}
+unsafe impl Send for Target {}
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// All of `out`, whose rows are `width` long.
+    fn of(out: &mut [f32], width: usize) -> Self {
+        let rows = out.len().checked_div(width).unwrap_or(0);
+        Self { numbers: out.as_mut_ptr(), rows, width }
+    }
+
+    /// Columns `columns` become a·b, or grow by scale · a·b where a scale is given: a `[rows, k]`, b `[k, columns.len()]`. On the
+    /// caller's thread.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    ///
+    /// # Safety
+    /// What this was made of must live, and nobody else may read or write those columns meanwhile.
+    unsafe fn write(self, columns: Range<usize>, a: Factor, b: Factor, scale: Option<f32>) {
+        let ((m, k), (also_k, n)) = (a.shape(), b.shape());
+        let fits = m == self.rows && n == columns.len() && columns.end <= self.width;
+        assert!(k == also_k && fits, "shapes of a product");
+        if m == 0 || n == 0 {
+            return;
+        }
+        let ((a_column, a_row), (b_column, b_row)) = (a.strides(), b.strides());
+        // SAFETY: `Factor`'s constructors and the assertion above give every pointer its shape.
+        unsafe {
+            gemm(
+                m,
+                n,
+                k,
+                self.numbers.add(columns.start),
+                1,
+                self.width as isize,
+                scale.is_some(),
+                a.numbers.as_ptr(),
+                a_column,
+                a_row,
+                b.numbers.as_ptr(),
+                b_column,
+                b_row,
+                1.0,
+                scale.unwrap_or(1.0),
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
 
@@ -211,33 +272,10 @@ impl<'a> Factor<'a> {
 /// # Panics
 /// If the shapes do not fit.
 pub(super) fn multiply(a: Factor, b: Factor, out: &mut [f32], scale: Option<f32>) {
-    let ((m, k), (also_k, n)) = (a.shape(), b.shape());
-    assert!(k == also_k && out.len() == m * n, "shapes of a product");
-    let ((a_column, a_row), (b_column, b_row)) = (a.strides(), b.strides());
-    // SAFETY: Factor::new and the assertion above give every pointer its shape.
-    unsafe {
-        gemm(
-            m,
-            n,
-            k,
-            out.as_mut_ptr(),
-            1,
-            n as isize,
-            scale.is_some(),
-            a.numbers.as_ptr(),
-            a_column,
-            a_row,
-            b.numbers.as_ptr(),
-            b_column,
-            b_row,
-            1.0,
-            scale.unwrap_or(1.0),
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    let (rows, width) = (a.shape().0, b.shape().1);
+    assert_eq!(out.len(), rows * width, "shapes of a product");
+    // SAFETY: the target is all of `out`, which is borrowed.
+    unsafe { Target { numbers: out.as_mut_ptr(), rows, width }.write(0..width, a, b, scale) }
 }
 
 #[cfg(test)]
@@ -259,7 +297,7 @@ mod tests {
     fn a_product_by_hand() {
         let (x, w) = ([1.0, 2.0, 3.0, 4.0], [1.0, 0.0, 0.0, 1.0, 1.0, -1.0]);
         let mut out = [0.0; 6];
-        product(&x, &Rows { weights: &w, inner: 2 }, &mut out, 2, 3);
+        product(&x, &Rows { weights: &w, inner: 2 }, &mut out, 2, 3, false);
         assert_eq!(out, [1.0, 2.0, -1.0, 3.0, 4.0, -1.0]);
         multiply(Factor::new(&x, 2, 2), Factor::new(&w, 3, 2).t(), &mut out, Some(10.0));
         assert_eq!(out, [11.0, 22.0, -11.0, 33.0, 44.0, -11.0]);
@@ -268,7 +306,7 @@ mod tests {
         multiply(Factor::new(&x, 2, 2).t(), Factor::new(&[1.0, 0.0, 0.0, 1.0], 2, 2), &mut turned, None);
         assert_eq!(turned, [1.0, 3.0, 2.0, 4.0]);
         let mut back = [0.0; 4];
-        product_back(&[1.0, 2.0, 3.0, 0.0, 0.0, 1.0], &Rows { weights: &w, inner: 2 }, &mut back, 2, 3);
+        product_back(&[1.0, 2.0, 3.0, 0.0, 0.0, 1.0], &Rows { weights: &w, inner: 2 }, &mut back, 2, 3, false);
         assert_eq!(back, [4.0, -1.0, 1.0, -1.0]);
     }
 
@@ -279,43 +317,55 @@ mod tests {
         assert!(rows * inner * width > SMALL);
         let (x, w) = (numbers(rows * inner, 0.37), numbers(width * inner, 0.91));
         let mut out = vec![f32::NAN; rows * width];
-        product(&x, &Rows { weights: &w, inner }, &mut out, inner, width);
+        product(&x, &Rows { weights: &w, inner }, &mut out, inner, width, false);
         // Eighths sum exactly in f32, so that equality may be asked for.
         assert_eq!(out, slow(&x, &w, rows, inner, width));
+        product(&x, &Made(Rows { weights: &w, inner }), &mut out, inner, width, true);
+        let twice: Vec<f32> = slow(&x, &w, rows, inner, width).iter().map(|once| 2.0 * once).collect();
+        assert_eq!(out, twice, "weights that are made, and it adds");
     }
 
     /// Weights that are made when they are asked for, as dequantised ones are.
     struct Made<'a>(Rows<'a>);
 
     impl WeightRows for Made<'_> {
-        fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]> {
-            Cow::Owned(self.0.rows(range).into_owned())
+        fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize) {
+            assert!(columns.start.is_multiple_of(2) && columns.end.is_multiple_of(2), "a cut within a grain");
+            self.0.fill(rows, columns, out, step);
+        }
+
+        fn grain(&self) -> usize {
+            2
         }
     }
 
     #[test]
     fn the_way_back_on_many_threads_equals_the_slow_sum() {
-        let (rows, inner, width) = (70, 230, 300);
+        // Longer sums than one block makes at a time.
+        let (rows, inner, width) = (30, 230, BACK_ROWS + 70);
+        assert!(rows * inner * width > SMALL);
         let (dy, w) = (numbers(rows * width, 0.37), numbers(width * inner, 0.91));
         let turned: Vec<f32> = (0..inner * width).map(|at| w[at % width * inner + at / width]).collect();
         let expected = slow(&dy, &turned, rows, width, inner);
         let weights = Rows { weights: &w, inner };
         let mut dx = vec![f32::NAN; rows * inner];
-        product_back(&dy, &weights, &mut dx, inner, width);
+        product_back(&dy, &weights, &mut dx, inner, width, false);
         assert_eq!(dx, expected);
-        product_back(&dy, &Made(weights), &mut dx, inner, width);
+        product_back(&dy, &Made(weights), &mut dx, inner, width, false);
         assert_eq!(dx, expected);
+        product_back(&dy, &Made(Rows { weights: &w, inner }), &mut dx, inner, width, true);
+        assert!(dx.iter().zip(&expected).all(|(dx, once)| *dx == 2.0 * once), "it adds");
     }
 
     #[test]
     fn nothing_in_nothing_out() {
-        product(&[], &Rows { weights: &[], inner: 4 }, &mut [], 4, 0);
-        product(&[], &Rows { weights: &[1.0; 8], inner: 4 }, &mut [], 4, 2);
+        product(&[], &Rows { weights: &[], inner: 4 }, &mut [], 4, 0, false);
+        product(&[], &Rows { weights: &[1.0; 8], inner: 4 }, &mut [], 4, 2, false);
     }
 
     #[test]
     #[should_panic(expected = "shapes of a product")]
     fn a_wrong_shape_is_refused() {
-        product(&[1.0; 5], &Rows { weights: &[1.0; 8], inner: 4 }, &mut [0.0; 2], 4, 2);
+        product(&[1.0; 5], &Rows { weights: &[1.0; 8], inner: 4 }, &mut [0.0; 2], 4, 2, false);
     }
 }

@@ -161,6 +161,23 @@ fn the_same_check_fails_with_candles_own_quantised_product() {
     assert!(gap > 0.05 * slope.abs(), "finite differences tell, too: {gap} of {slope}");
 }
 
+/// Blocks on rows of numbers, with their way back by hand, against candle's operations and its tape.
+#[test]
+fn blocks_by_hand_equal_candles_tape() {
+    let case = Case::new("llama-f32.gguf");
+    let by_hand = case.slopes();
+    PLAIN_PRODUCTS.set(true);
+    let by_tape = case.slopes();
+    PLAIN_PRODUCTS.set(false);
+    for (hand, tape) in by_hand.iter().zip(&by_tape) {
+        assert!((hand.loss - tape.loss).abs() < 1e-5, "{} {}", hand.loss, tape.loss);
+        for (site, (hand, tape)) in hand.gradient.iter().zip(&tape.gradient).enumerate() {
+            let apart = apart(&vec![hand.clone()], &vec![tape.clone()]);
+            assert!(apart < 1e-4, "site {site}: {apart}");
+        }
+    }
+}
+
 #[test]
 fn below_the_lowest_adapter_there_is_no_backward_pass_and_the_gradient_is_the_same() {
     let all = Case::new("llama-f32.gguf");

@@ -72,35 +72,34 @@ pub fn slopes(
     let mut pass = model.pass(&laid.batch, &lora, None);
     let mut taped = Vec::with_capacity(model.layers() - lowest);
     for layer in 0..model.layers() {
-        // The lowest adapted block's input has no gradient that anybody needs.
-        let from = if layer > lowest { Var::from_tensor(&x)?.into_inner() } else { x };
-        let to = model.block(layer, &from, &mut pass)?;
-        x = to.detach();
-        if layer >= lowest {
-            taped.push((from, to));
+        if layer < lowest {
+            x = model.block(layer, &x, &mut pass)?;
+        } else {
+            // The lowest adapted block's input has no gradient that anybody needs.
+            let (to, tape) = model.block_to_learn(layer, x, &mut pass, layer > lowest)?;
+            taped.push(tape);
+            x = to;
         }
     }
-    let last = Var::from_tensor(&x)?;
-    let logits = scorer.logits(&model.finish(&last)?, &laid)?;
+    // Norms are made row by row: those rows alone that tell something.
+    let wanted = Tensor::new(laid.wanted.as_slice(), x.device())?;
+    let last = Var::from_tensor(&x.index_select(&wanted, 0)?)?;
+    let logits = scorer.logits(&model.finish(&last)?)?;
     let (mut slopes, gradients) = losses(scorer, rule, exercises, &scorer.by_fork(&logits.to_vec2()?), base.as_deref());
 
     let seed = Tensor::from_vec(scorer.in_rows(&gradients), logits.shape(), logits.device())?;
-    let mut dy = (logits * seed)?.sum_all()?.backward()?.remove(&last);
+    let mut dy = match (logits * seed)?.sum_all()?.backward()?.remove(&last) {
+        Some(gradient) => Some(x.zeros_like()?.index_add(&wanted, &gradient, 0)?),
+        None => None,
+    };
     let mut by_layer = Vec::with_capacity(taped.len());
-    while let (Some((from, to)), Some(gradient)) = (taped.pop(), dy.take()) {
-        let mut store = (to * gradient)?.sum_all()?.backward()?;
-        dy = store.remove(&from);
-        by_layer.push((lowest + taped.len(), store));
+    while let (Some(tape), Some(gradient)) = (taped.pop(), dy.take()) {
+        let layer = lowest + taped.len();
+        let slope = model.back(layer, tape, &gradient, &pass, layer > lowest)?;
+        dy = slope.dx;
+        by_layer.push(slope.trained);
     }
-    for (layer, store) in by_layer.iter().rev() {
-        for (_, trained) in lora.trained(*layer) {
-            let numbers = match store.get(&trained.numbers) {
-                Some(numbers) => numbers.to_vec1::<f32>()?,
-                None => vec![0.0; trained.numbers.elem_count()],
-            };
-            hand_out(&mut slopes, &numbers);
-        }
-    }
+    by_layer.iter().rev().flatten().for_each(|numbers| hand_out(&mut slopes, numbers));
     Ok(slopes)
 }
 
@@ -145,7 +144,6 @@ fn base_logs(
 ) -> Result<Vec<Vec<f64>>> {
     let bare: Vec<_> = questions.iter().map(|question| Question { tokens: question.tokens, adapter: None }).collect();
     let laid = scorer.lay(&bare);
-    let features = model.features(&laid.batch, &ActiveAdapters::none())?;
-    let logits = scorer.by_fork(&scorer.logits(&features, &laid)?.to_vec2()?);
+    let logits = scorer.by_fork(&scorer.read(model, &laid, &ActiveAdapters::none())?);
     Ok(logits.iter().map(|logits| scorer.trie().log_probabilities(logits, rule.temperature)).collect())
 }

@@ -16,8 +16,12 @@ use crate::{
     config::LoraTarget,
 };
 
-/// Multiplications from which groups are divided among threads.
-const PARALLEL: usize = 1 << 21;
+/// Multiplications from which work is divided among threads.
+const PARALLEL: usize = 1 << 18;
+/// Rows of a group that are multiplied at a time.
+const ROWS: usize = 32;
+/// Rows of B whose gradient is made at a time.
+const B_ROWS: usize = 192;
 
 /// One group of rows and its adapter for one matrix.
 #[derive(Debug, Clone)]
@@ -75,80 +79,87 @@ impl Grouped {
         self.trained.as_ref()
     }
 
-    /// The slices of `rows` that belong to each group, and what lies between them left out.
-    fn parts<'a>(&self, rows: &'a mut [f32], width: usize) -> Vec<(&Group, &'a mut [f32])> {
+    /// The slices of `rows` that belong to each group, some rows at a time, with those rows' numbers; what lies between the groups
+    /// is left out.
+    fn parts<'a>(&self, rows: &'a mut [f32], width: usize) -> Vec<(&Group, Range<usize>, &'a mut [f32])> {
         let mut parts = Vec::with_capacity(self.groups.len());
         let (mut rest, mut done) = (rows, 0);
         for group in &self.groups {
             let (_, after) = rest.split_at_mut((group.rows.start - done) * width);
             let (own, after) = after.split_at_mut(group.rows.len() * width);
-            parts.push((group, own));
+            for (at, own) in own.chunks_mut((ROWS * width).max(1)).enumerate() {
+                let from = group.rows.start + at * ROWS;
+                parts.push((group, from..(from + ROWS).min(group.rows.end), own));
+            }
             (rest, done) = (after, group.rows.end);
         }
         parts
     }
 
-    /// `out += scale · (x·Aᵀ)·Bᵀ`, group by group: x `[rows, inner]`, out `[rows, width]`.
-    pub fn add_to(&self, x: &[f32], out: &mut [f32], inner: usize, width: usize) {
-        let add = |(group, out): (&Group, &mut [f32])| {
-            let narrow = self.narrow(group, x, inner);
-            let b = Factor::new(&group.b, width, self.rank);
-            multiply(Factor::new(&narrow, group.rows.len(), self.rank), b.t(), out, Some(self.scale));
-        };
-        let parts = self.parts(out, width);
-        if x.len() * self.rank > PARALLEL {
-            parts.into_par_iter().for_each(add);
+    /// Calls `work` with everything in `parts`, on all threads where `numbers` · rank multiplications are worth it.
+    fn divide<T: Send>(&self, parts: Vec<T>, numbers: usize, work: impl Fn(T) + Send + Sync) {
+        if numbers * self.rank > PARALLEL {
+            parts.into_par_iter().for_each(work);
         } else {
-            parts.into_iter().for_each(add);
+            parts.into_iter().for_each(work);
         }
     }
 
-    /// `x·Aᵀ` of a group's rows: `[rows of the group, rank]`.
-    fn narrow(&self, group: &Group, x: &[f32], inner: usize) -> Vec<f32> {
-        let rows = group.rows.len();
-        let x = Factor::new(&x[group.rows.start * inner..group.rows.end * inner], rows, inner);
-        let mut narrow = vec![0.0; rows * self.rank];
+    /// `out += scale · (x·Aᵀ)·Bᵀ`, group by group: x `[rows, inner]`, out `[rows, width]`.
+    pub fn add_to(&self, x: &[f32], out: &mut [f32], inner: usize, width: usize) {
+        self.divide(self.parts(out, width), x.len(), |(group, rows, out)| {
+            let narrow = self.narrow(group, &rows, x, inner);
+            let b = Factor::new(&group.b, width, self.rank);
+            multiply(Factor::new(&narrow, rows.len(), self.rank), b.t(), out, Some(self.scale));
+        });
+    }
+
+    /// `x·Aᵀ` of some of a group's rows: `[rows, rank]`.
+    fn narrow(&self, group: &Group, rows: &Range<usize>, x: &[f32], inner: usize) -> Vec<f32> {
+        let x = Factor::new(&x[rows.start * inner..rows.end * inner], rows.len(), inner);
+        let mut narrow = vec![0.0; rows.len() * self.rank];
         multiply(x, Factor::new(&group.a, self.rank, inner).t(), &mut narrow, None);
         narrow
     }
 
-    /// `dy·B` of a group's rows: `[rows of the group, rank]`.
-    fn narrow_back(&self, group: &Group, dy: &[f32], width: usize) -> Vec<f32> {
-        let rows = group.rows.len();
-        let dy = Factor::new(&dy[group.rows.start * width..group.rows.end * width], rows, width);
-        let mut narrow = vec![0.0; rows * self.rank];
+    /// `dy·B` of some of a group's rows: `[rows, rank]`.
+    fn narrow_back(&self, group: &Group, rows: &Range<usize>, dy: &[f32], width: usize) -> Vec<f32> {
+        let dy = Factor::new(&dy[rows.start * width..rows.end * width], rows.len(), width);
+        let mut narrow = vec![0.0; rows.len() * self.rank];
         multiply(dy, Factor::new(&group.b, width, self.rank), &mut narrow, None);
         narrow
     }
 
     /// The gradient of x: `dx += scale · (dy·B)·A`, group by group: dy `[rows, width]`, dx `[rows, inner]`.
     pub fn add_back(&self, dy: &[f32], dx: &mut [f32], inner: usize, width: usize) {
-        for (group, dx) in self.parts(dx, inner) {
-            let narrow = self.narrow_back(group, dy, width);
-            let narrow = Factor::new(&narrow, group.rows.len(), self.rank);
+        self.divide(self.parts(dx, inner), dy.len(), |(group, rows, dx)| {
+            let narrow = self.narrow_back(group, &rows, dy, width);
+            let narrow = Factor::new(&narrow, rows.len(), self.rank);
             multiply(narrow, Factor::new(&group.a, self.rank, inner), dx, Some(self.scale));
-        }
+        });
     }
 
     /// The gradient of what is trained, in its order: `dA = scale · (dy·B)ᵀ·x` where A is trained, `dB = scale · dyᵀ·(x·Aᵀ)`;
     /// x `[rows, inner]`, dy `[rows, width]`.
     pub fn gradient(&self, x: &[f32], dy: &[f32], inner: usize, width: usize, with_a: bool) -> Vec<f32> {
-        let mut all = Vec::new();
-        for group in &self.groups {
+        let (of_a, of_b) = (if with_a { self.rank * inner } else { 0 }, width * self.rank);
+        let mut all = vec![0.0; self.groups.len() * (of_a + of_b)];
+        for (group, all) in self.groups.iter().zip(all.chunks_exact_mut((of_a + of_b).max(1))) {
             let rows = group.rows.len();
-            let (mut da, mut db) =
-                (vec![0.0; if with_a { self.rank * inner } else { 0 }], vec![0.0; width * self.rank]);
+            let (da, db) = all.split_at_mut(of_a);
             if with_a {
-                let (back, x) =
-                    (self.narrow_back(group, dy, width), &x[group.rows.start * inner..group.rows.end * inner]);
-                let back = Factor::new(&back, rows, self.rank);
-                multiply(back.t(), Factor::new(x, rows, inner), &mut da, Some(self.scale));
+                let back = self.narrow_back(group, &group.rows, dy, width);
+                let x = Factor::new(&x[group.rows.start * inner..group.rows.end * inner], rows, inner);
+                multiply(Factor::new(&back, rows, self.rank).t(), x, da, Some(self.scale));
             }
-            let (dy, narrow) = (&dy[group.rows.start * width..group.rows.end * width], self.narrow(group, x, inner));
+            let narrow = self.narrow(group, &group.rows, x, inner);
             let narrow = Factor::new(&narrow, rows, self.rank);
-            multiply(Factor::new(dy, rows, width).t(), narrow, &mut db, Some(self.scale));
-            all.append(&mut da);
-            all.append(&mut db);
+            let parts: Vec<_> = db.chunks_mut(B_ROWS * self.rank).enumerate().collect();
+            self.divide(parts, rows * width, |(at, db)| {
+                let from = group.rows.start * width + at * B_ROWS;
+                let dy = Factor::part(&dy[from..group.rows.end * width], rows, db.len() / self.rank, width);
+                multiply(dy.t(), narrow, db, Some(self.scale));
+            });
         }
         all
     }
@@ -275,6 +286,31 @@ mod tests {
         let mut dx = vec![0.0; 10];
         two().add_back(&dy, &mut dx, 2, 2);
         assert_eq!(dx, [0.0, 0.0, 5.0, 0.0, 10.0, 0.0, 0.0, 0.0, 0.0, 0.5]);
+    }
+
+    #[test]
+    fn more_rows_and_columns_than_go_at_a_time() {
+        let (rows, inner, width) = (2 * ROWS + 7, 3, 2 * B_ROWS + 5);
+        let waves = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
+        let group = Group { rows: 1..rows, a: Arc::new(waves(2 * inner, 0.9)), b: Arc::new(waves(2 * width, 0.4)) };
+        let grouped = Grouped::new(2, 0.5, vec![group]).in_training(false, &Device::Cpu).unwrap();
+        let (x, dy) = (waves(rows * inner, 0.7), waves(rows * width, 0.3));
+        let followed = Var::from_slice(&x, (rows, inner), &Device::Cpu).unwrap();
+        let slow = grouped.on_any_device(&followed, width).unwrap();
+        let seed = Tensor::from_slice(&dy, (rows, width), &Device::Cpu).unwrap();
+        let gradients = (&slow * seed).unwrap().sum_all().unwrap().backward().unwrap();
+        let close = |fast: &[f32], slow: &Tensor, what: &str| {
+            let slow: Vec<f32> = slow.flatten_all().unwrap().to_vec1().unwrap();
+            let far = fast.iter().zip(&slow).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(fast.len() == slow.len() && far < 1e-4, "{what}: {far}");
+        };
+        let (mut out, mut dx) = (vec![0.0; rows * width], vec![0.0; rows * inner]);
+        grouped.add_to(&x, &mut out, inner, width);
+        close(&out, &slow, "forward");
+        grouped.add_back(&dy, &mut dx, inner, width);
+        close(&dx, gradients.get(&followed).unwrap(), "back");
+        let trained = &grouped.trained().unwrap().numbers;
+        close(&grouped.gradient(&x, &dy, inner, width, false), gradients.get(trained).unwrap(), "B");
     }
 
     #[test]

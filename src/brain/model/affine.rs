@@ -3,7 +3,7 @@
 //!
 //! This module does *not* know files.
 
-use std::{borrow::Cow, ops::Range};
+use std::ops::Range;
 
 use crate::brain::kernel::WeightRows;
 
@@ -69,18 +69,22 @@ impl Affine {
 }
 
 impl WeightRows for Affine {
-    fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]> {
+    fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize) {
         let (row_words, row_groups) = (self.inner * self.bits / 32, self.inner / self.group);
-        let words = &self.words[range.start * row_words..range.end * row_words];
-        let groups = &self.groups[range.start * row_groups..range.end * row_groups];
-        let mask = (1_u32 << self.bits) - 1;
+        let (mask, per_word) = ((1_u32 << self.bits) - 1, 32 / self.bits);
+        for (row, out) in rows.zip(out.chunks_mut(step.max(1))) {
+            let words = &self.words[row * row_words..][columns.start / per_word..columns.end / per_word];
+            let groups = &self.groups[row * row_groups..][columns.start / self.group..columns.end / self.group];
+            let q = words.iter().flat_map(|word| (0..per_word).map(move |i| *word >> (i * self.bits) & mask));
+            let groups = groups.iter().flat_map(|pair| std::iter::repeat_n(pair, self.group));
+            out.iter_mut().zip(q.zip(groups)).for_each(|(w, (q, (scale, bias)))| *w = scale * q as f32 + bias);
+        }
+    }
+
+    fn grain(&self) -> usize {
+        // Whole groups of whole words, if the row can be cut at all.
         let per_word = 32 / self.bits;
-        let q = |word: &u32| {
-            let (word, bits) = (*word, self.bits);
-            (0..per_word).map(move |i| word >> (i * bits) & mask)
-        };
-        let all = words.iter().flat_map(q).zip(groups.iter().flat_map(|pair| std::iter::repeat_n(pair, self.group)));
-        Cow::Owned(all.map(|(q, (scale, bias))| scale * q as f32 + bias).collect())
+        if self.group.is_multiple_of(per_word) { self.group } else { self.inner }
     }
 }
 
@@ -95,10 +99,18 @@ mod tests {
         let groups = vec![(1.0, 0.0), (0.5, -1.0), (2.0, 0.0), (1.0, 10.0)];
         let matrix = Affine::new(4, 4, 8, words, groups).unwrap();
         assert_eq!(matrix.out(), 2);
-        assert_eq!(matrix.rows(0..1).to_vec(), [0.0, 1.0, 2.0, 3.0, 1.0, 1.5, 2.0, 2.5]);
-        assert_eq!(matrix.rows(1..2).to_vec(), [16.0, 18.0, 20.0, 22.0, 22.0, 23.0, 24.0, 25.0]);
+        let mut all = [0.0; 17];
+        matrix.fill(0..2, 0..8, &mut all, 9);
+        assert_eq!(all[..8], [0.0, 1.0, 2.0, 3.0, 1.0, 1.5, 2.0, 2.5]);
+        assert_eq!(all[9..], [16.0, 18.0, 20.0, 22.0, 22.0, 23.0, 24.0, 25.0]);
         let bytes = Affine::new(8, 4, 4, vec![0xff02_0100], vec![(1.0, 0.5)]).unwrap();
-        assert_eq!(bytes.rows(0..1).to_vec(), [0.5, 1.5, 2.5, 255.5]);
+        bytes.fill(0..1, 0..4, &mut all, 4);
+        assert_eq!(all[..4], [0.5, 1.5, 2.5, 255.5]);
+        // The second group of four of both rows, in bytes that end with it.
+        let words = vec![0x0302_0100, 0x0706_0504, 0x0b0a_0908, 0x0f0e_0d0c];
+        let matrix = Affine::new(8, 4, 8, words, vec![(1.0, 0.0), (2.0, 0.0), (1.0, 0.5), (2.0, 0.5)]).unwrap();
+        matrix.fill(0..2, 4..8, &mut all, 4);
+        assert_eq!((matrix.grain(), &all[..8]), (4, &[8.0, 10.0, 12.0, 14.0, 24.5, 26.5, 28.5, 30.5][..]));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! This module does *not* know positions, weights or layers.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
@@ -14,7 +14,7 @@ use super::{batch::Sight, cache::LayerCache, product::slice_of};
 use crate::brain::error::{BrainError, Result};
 
 /// Rows × width from which work on rows is divided among threads.
-pub(super) const PARALLEL: usize = 1 << 17;
+pub(super) const PARALLEL: usize = 1 << 15;
 
 /// Attention of one layer.
 #[derive(Debug, Clone)]
@@ -50,15 +50,34 @@ impl Attention {
     /// # Errors
     /// The shapes do not fit.
     pub fn attend_cached(&self, q: &Tensor, cached: &LayerCache, sights: &Arc<Vec<Sight>>) -> Result<Tensor> {
-        let (rows, width) = q.dims2()?;
         let flat = q.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        if sights.len() != rows || width != self.heads * self.head || cached.width != self.kv_heads * self.head {
-            let (head, kv) = (self.head, cached.width);
-            return Err(BrainError::Setting(format!("Rows of {width} and {kv} entries do not fit heads of {head}")));
-        }
+        Ok(Tensor::from_vec(self.attend_rows(&flat, &cached.k, &cached.v, sights)?, q.shape(), q.device())?)
+    }
+
+    /// The same with numbers in place of tensors: q `[rows, heads · head]`, k and v `[keys, kv_heads · head]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(super) fn attend_rows(&self, q: &[f32], k: &[f32], v: &[f32], sights: &Arc<Vec<Sight>>) -> Result<Vec<f32>> {
         let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
-        let inputs = Inputs { q: &flat, k: &cached.k, v: &cached.v, width, kv_width: cached.width };
-        Ok(Tensor::from_vec(op.all_rows(&inputs, rows), (rows, width), q.device())?)
+        let inputs = op.inputs(q, k, v)?;
+        Ok(op.all_rows(&inputs, sights.len()))
+    }
+
+    /// The gradients of q, k and v of [`Attention::attend_rows`] for the gradient of its result, where a row sees none of a
+    /// later row.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(super) fn back_rows(
+        &self,
+        [q, k, v]: [&[f32]; 3],
+        grad: &[f32],
+        sights: &Arc<Vec<Sight>>,
+    ) -> Result<[Vec<f32>; 3]> {
+        let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
+        let inputs = op.inputs(q, k, v)?;
+        Ok(op.gradients(&inputs, grad, sights.len()))
     }
 
     /// The same in candle's own operations: one large masked softmax.
@@ -156,6 +175,19 @@ impl Attend {
         out
     }
 
+    /// The inputs, whose shapes must fit.
+    fn inputs<'a>(&self, q: &'a [f32], k: &'a [f32], v: &'a [f32]) -> Result<Inputs<'a>> {
+        let Attention { heads, kv_heads, head, .. } = self.layer;
+        let (width, kv_width) = (heads * head, kv_heads * head);
+        let sees = self.sights.iter().map(|sight| sight.trunk.end.max(sight.branch.end)).max().unwrap_or(0);
+        if q.len() != self.sights.len() * width || k.len() != v.len() || sees * kv_width > k.len() {
+            let (q, k, v) = (q.len(), k.len(), v.len());
+            let what = format!("Queries, keys and values of {q}, {k} and {v} entries do not fit heads of {head}");
+            return Err(BrainError::Setting(what));
+        }
+        Ok(Inputs { q, k, v, width, kv_width })
+    }
+
     fn check(&self, q: &Layout, k: &Layout, v: &Layout) -> CandleResult<(usize, usize, usize)> {
         let Attention { heads, kv_heads, head, .. } = self.layer;
         let ((rows, width), (keys, kv_width)) = (q.shape().dims2()?, k.shape().dims2()?);
@@ -167,32 +199,76 @@ impl Attend {
         Ok((rows, width, kv_width))
     }
 
-    /// The gradients of q, k and v for the gradient of the output.
+    /// The gradients of q, k and v for the gradient of the output. Stretches of rows that see nothing of each other are divided
+    /// among threads.
     fn gradients(&self, x: &Inputs, grad: &[f32], rows: usize) -> [Vec<f32>; 3] {
-        let head = self.layer.head;
         let (mut dq, mut dk, mut dv) = (vec![0.0; x.q.len()], vec![0.0; x.k.len()], vec![0.0; x.v.len()]);
+        let mut parts = Vec::new();
+        let (mut q_rest, mut k_rest, mut v_rest) = (&mut dq[..], &mut dk[..], &mut dv[..]);
+        for stretch in stretches(&self.sights) {
+            let (q, q_after) = q_rest.split_at_mut(stretch.len() * x.width);
+            let (k, k_after) = k_rest.split_at_mut(stretch.len() * x.kv_width);
+            let (v, v_after) = v_rest.split_at_mut(stretch.len() * x.kv_width);
+            parts.push((stretch, q, k, v));
+            (q_rest, k_rest, v_rest) = (q_after, k_after, v_after);
+        }
+        let part = |(stretch, q, k, v): (Range<usize>, &mut [f32], &mut [f32], &mut [f32])| {
+            self.gradients_of(x, grad, stretch, [q, k, v]);
+        };
+        if rows * x.width > PARALLEL {
+            parts.into_par_iter().for_each(part);
+        } else {
+            parts.into_iter().for_each(part);
+        }
+        [dq, dk, dv]
+    }
+
+    /// The same of some rows, which see only each other; `dq`, `dk` and `dv` are theirs.
+    fn gradients_of(&self, x: &Inputs, grad: &[f32], rows: Range<usize>, [dq, dk, dv]: [&mut [f32]; 3]) {
+        let head = self.layer.head;
         let (mut weights, mut scores) = (Vec::new(), Vec::new());
-        for row in 0..rows {
+        for row in rows.clone() {
             let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
             for h in 0..self.layer.heads {
                 self.weigh(x, row, h, &keys, &mut weights);
                 let (q_at, at) = (row * x.width + h * head, self.kv_offset(h));
-                let out = &grad[q_at..q_at + head];
+                let (out, q) = (&grad[q_at..q_at + head], &x.q[q_at..q_at + head]);
+                let dq = &mut dq[q_at - rows.start * x.width..][..head];
                 // dP = dO·v;  dS = P·(dP − Σ P·dP).
                 scores.clear();
                 scores.extend(keys.iter().map(|key| dot(out, &x.v[key * x.kv_width + at..][..head])));
                 let mean: f32 = dot(&weights, &scores);
                 for ((key, weight), score) in keys.iter().zip(&weights).zip(&scores) {
-                    let kv_at = key * x.kv_width + at;
+                    let (kv_at, own) = (key * x.kv_width + at, (key - rows.start) * x.kv_width + at);
                     let ds = weight * (score - mean) * self.layer.scale;
-                    add_scaled(&mut dv[kv_at..kv_at + head], out, *weight);
-                    add_scaled(&mut dq[q_at..q_at + head], &x.k[kv_at..kv_at + head], ds);
-                    add_scaled(&mut dk[kv_at..kv_at + head], &x.q[q_at..q_at + head], ds);
+                    add_scaled(&mut dv[own..own + head], out, *weight);
+                    add_scaled(dq, &x.k[kv_at..kv_at + head], ds);
+                    add_scaled(&mut dk[own..own + head], q, ds);
                 }
             }
         }
-        [dq, dk, dv]
     }
+}
+
+/// Cuts rows into stretches that see nothing of each other, where there are as many keys as rows.
+fn stretches(sights: &[Sight]) -> Vec<Range<usize>> {
+    let first = |sight: &Sight| if sight.trunk.is_empty() { sight.branch.start } else { sight.trunk.start };
+    // How far the rows before each see, at most.
+    let (mut furthest, mut before) = (0, Vec::with_capacity(sights.len()));
+    for sight in sights {
+        before.push(furthest);
+        furthest = furthest.max(if sight.branch.is_empty() { sight.trunk.end } else { sight.branch.end });
+    }
+    let (mut stretches, mut end, mut lowest) = (Vec::new(), sights.len(), usize::MAX);
+    for (row, sight) in sights.iter().enumerate().rev() {
+        lowest = lowest.min(first(sight));
+        if lowest >= row && before[row] <= row {
+            stretches.push(row..end);
+            (end, lowest) = (row, usize::MAX);
+        }
+    }
+    stretches.reverse();
+    stretches
 }
 
 impl CustomOp3 for Attend {
@@ -249,6 +325,14 @@ mod tests {
     fn waves(rows: usize, width: usize, step: f32) -> Var {
         let numbers: Vec<f32> = (0..rows * width).map(|i| (i as f32 * step).sin()).collect();
         Var::from_tensor(&Tensor::from_vec(numbers, (rows, width), &Device::Cpu).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rows_are_cut_where_nothing_is_seen() {
+        let mut batch = forest();
+        batch.push(&[0], &[]);
+        assert_eq!(stretches(&batch.sights), [0..8, 8..11, 11..12]);
+        assert!(stretches(&[]).is_empty());
     }
 
     fn forest() -> Batch {

@@ -122,18 +122,22 @@ impl Cache {
     /// # Errors
     /// The tensors cannot be read.
     pub fn keep(&mut self, layer: usize, batch: &Batch, k: &Tensor, v: &Tensor) -> Result<&LayerCache> {
-        let width = k.dim(1)?;
+        let flat = |x: &Tensor| x.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>();
+        Ok(self.keep_rows(layer, batch, &flat(k)?, &flat(v)?, k.dim(1)?))
+    }
+
+    /// The same with numbers, whose rows have `width` entries.
+    pub(super) fn keep_rows(&mut self, layer: usize, batch: &Batch, k: &[f32], v: &[f32], width: usize) -> &LayerCache {
         let rows = self.lengths.len() * self.capacity;
         let kept = &mut self.layers[layer];
         kept.width = width;
         for (all, new) in [(&mut kept.k, k), (&mut kept.v, v)] {
             all.resize(rows * width, 0.0);
-            let new = new.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
             for (sight, row) in batch.sights.iter().zip(new.chunks_exact(width)) {
                 let at = (sight.trunk.end - 1) * width;
                 all[at..at + width].copy_from_slice(row);
             }
         }
-        Ok(kept)
+        kept
     }
 }

@@ -2,9 +2,9 @@
 
 use candle_core::Tensor;
 
-use super::{Batch, Cache, GptNeo, Llama, Matrix, ModelShape, Pass, RopeStyle};
+use super::{Batch, BlockSlope, Cache, GptNeo, Llama, Matrix, ModelShape, Pass, RopeStyle, Tape};
 use crate::brain::{
-    error::Result,
+    error::{BrainError, Result},
     lora::{ActiveAdapters, Site},
 };
 
@@ -69,6 +69,31 @@ impl LanguageModel {
         match self {
             Self::Llama(llama) => llama.block(layer, x, pass),
             Self::GptNeo(neo) => neo.block(layer, x, pass),
+        }
+    }
+
+    /// One block with what its way back needs. The input is a variable of it where the way back `goes_on` below.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn block_to_learn(&self, layer: usize, x: Tensor, pass: &mut Pass, goes_on: bool) -> Result<(Tensor, Tape)> {
+        match self {
+            Self::Llama(llama) => llama.block_to_learn(layer, x, pass, goes_on),
+            Self::GptNeo(neo) => Tape::record(x, goes_on, |x| neo.block(layer, x, pass)),
+        }
+    }
+
+    /// The way back of [`LanguageModel::block_to_learn`] for dy `[rows, d]`, the gradient of its result.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn back(&self, layer: usize, tape: Tape, dy: &Tensor, pass: &Pass, goes_on: bool) -> Result<BlockSlope> {
+        match (self, tape) {
+            (Self::Llama(llama), tape) => llama.back(layer, tape, dy, pass, goes_on),
+            (Self::GptNeo(_), Tape::Candle(recorded)) => recorded.back(dy, pass.lora, layer),
+            (Self::GptNeo(_), Tape::Fused(_)) => {
+                Err(BrainError::Setting("A block of GPT-Neo cannot go back by Llama's way".to_owned()))
+            }
         }
     }
 

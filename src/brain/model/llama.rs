@@ -11,7 +11,7 @@
 
 use candle_core::Tensor;
 
-use super::{Attention, Batch, Cache, Matrix, Norm, Pass, Rope, RopeStyle};
+use super::{Attention, Batch, BlockSlope, Cache, Matrix, Norm, Pass, Rope, RopeStyle, Tape};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -89,12 +89,12 @@ impl LlamaConfig {
     }
 }
 
-struct SelfAttention {
-    q: Matrix,
-    k: Matrix,
-    v: Matrix,
-    o: Matrix,
-    heads: Attention,
+pub(super) struct SelfAttention {
+    pub(super) q: Matrix,
+    pub(super) k: Matrix,
+    pub(super) v: Matrix,
+    pub(super) o: Matrix,
+    pub(super) heads: Attention,
 }
 
 impl SelfAttention {
@@ -121,10 +121,10 @@ impl SelfAttention {
     }
 }
 
-struct Mlp {
-    gate: Matrix,
-    up: Matrix,
-    down: Matrix,
+pub(super) struct Mlp {
+    pub(super) gate: Matrix,
+    pub(super) up: Matrix,
+    pub(super) down: Matrix,
 }
 
 impl Mlp {
@@ -144,11 +144,12 @@ impl Mlp {
     }
 }
 
-struct Block {
-    attention_norm: Norm,
-    attention: SelfAttention,
-    mlp_norm: Norm,
-    mlp: Mlp,
+/// One block. On the processor, and where candle follows nothing, it goes through `fused`.
+pub(super) struct Block {
+    pub(super) attention_norm: Norm,
+    pub(super) attention: SelfAttention,
+    pub(super) mlp_norm: Norm,
+    pub(super) mlp: Mlp,
 }
 
 impl Block {
@@ -237,7 +238,37 @@ impl Llama {
     /// # Errors
     /// An operation fails.
     pub fn block(&self, layer: usize, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
-        self.blocks[layer].forward(x, pass, layer)
+        let block = &self.blocks[layer];
+        match block.fused(x) {
+            Some(fused) if pass.lora.trained(layer).next().is_none() => Ok(fused.forward(x, pass, layer, false)?.0),
+            _ => block.forward(x, pass, layer),
+        }
+    }
+
+    /// One block with what its way back needs; see [`Tape`].
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn block_to_learn(&self, layer: usize, x: Tensor, pass: &mut Pass, goes_on: bool) -> Result<(Tensor, Tape)> {
+        let block = &self.blocks[layer];
+        let Some(fused) = block.fused(&x) else {
+            return Tape::record(x, goes_on, |x| block.forward(x, pass, layer));
+        };
+        let (to, kept) = fused.forward(&x, pass, layer, true)?;
+        Ok((to, Tape::Fused(kept.map(Box::new))))
+    }
+
+    /// The way back of [`Llama::block_to_learn`] for dy `[rows, d]`, the gradient of its result; with the gradient of its input where
+    /// `goes_on`.
+    ///
+    /// # Errors
+    /// An operation fails.
+    pub fn back(&self, layer: usize, tape: Tape, dy: &Tensor, pass: &Pass, goes_on: bool) -> Result<BlockSlope> {
+        match (tape, self.blocks[layer].fused(dy)) {
+            (Tape::Candle(recorded), _) => recorded.back(dy, pass.lora, layer),
+            (Tape::Fused(Some(kept)), Some(fused)) => fused.back(*kept, dy, pass, layer, goes_on),
+            (Tape::Fused(_), _) => Err(BrainError::Setting("A block cannot go back where it kept nothing".to_owned())),
+        }
     }
 
     /// The last hidden rows, normalised: what the output matrix is multiplied with. `[rows, d]`.

@@ -4,19 +4,17 @@
 //!
 //! This module does *not* know which layer a matrix belongs to.
 
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::sync::Arc;
 
-use candle_core::{
-    CpuStorage, DType, Device, Result as CandleResult, Storage, Tensor,
-    quantized::{GgmlDType, QTensor},
-};
+use candle_core::{DType, Device, Result as CandleResult, Storage, Tensor, quantized::QTensor};
 
 use super::{
     affine::Affine,
+    blocks::Blocks,
     product::{FrozenProduct, slice_of},
 };
 use crate::brain::{
-    error::Result,
+    error::{BrainError, Result},
     kernel::{Rows, WeightRows},
     lora::Grouped,
 };
@@ -106,7 +104,9 @@ impl Matrix {
             Kept::Dense(weight) => weight.clone(),
             Kept::Blocks(blocks) => blocks.dequantize(&blocks.device())?,
             Kept::Affine(weight) => {
-                Tensor::from_vec(weight.rows(0..self.out).into_owned(), (self.out, self.inner), &Device::Cpu)?
+                let mut all = vec![0.0; self.out * self.inner];
+                weight.fill(0..self.out, 0..self.inner, &mut all, self.inner);
+                Tensor::from_vec(all, (self.out, self.inner), &Device::Cpu)?
             }
         })
     }
@@ -120,12 +120,18 @@ impl Matrix {
             Kept::Dense(weight) => weight.index_select(&Tensor::new(ids, weight.device())?, 0)?,
             Kept::Blocks(blocks) => blocks.embedding(&Tensor::new(ids, &blocks.device())?)?,
             Kept::Affine(weight) => {
-                let known = |id: &&u32| (**id as usize) < self.out;
-                let rows = ids
-                    .iter()
-                    .take_while(known)
-                    .flat_map(|id| weight.rows(*id as usize..*id as usize + 1).into_owned());
-                Tensor::from_vec(rows.collect::<Vec<f32>>(), (ids.len(), self.inner), &Device::Cpu)?
+                let mut rows = vec![0.0; ids.len() * self.inner];
+                for (id, out) in ids.iter().zip(rows.chunks_exact_mut(self.inner.max(1))) {
+                    let id = *id as usize;
+                    if id >= self.out {
+                        return Err(BrainError::Setting(format!(
+                            "Row {id} of a table with {} was asked for",
+                            self.out
+                        )));
+                    }
+                    weight.fill(id..id + 1, 0..self.inner, out, self.inner);
+                }
+                Tensor::from_vec(rows, (ids.len(), self.inner), &Device::Cpu)?
             }
         })
     }
@@ -135,10 +141,6 @@ impl Matrix {
     /// # Errors
     /// The shapes do not fit.
     pub fn apply(&self, x: &Tensor, adapters: Option<&Arc<Grouped>>) -> Result<Tensor> {
-        let frozen = match &self.kept {
-            Kept::Dense(weight) => !weight.track_op(),
-            Kept::Blocks(_) | Kept::Affine(_) => true,
-        };
         #[cfg(test)]
         if let (true, Kept::Blocks(blocks)) = (PLAIN_PRODUCTS.get(), &self.kept) {
             use candle_core::{Module, quantized::QMatMul};
@@ -146,7 +148,7 @@ impl Matrix {
             let adapted = adapters.map(|grouped| grouped.on_any_device(x, self.out)).transpose()?;
             return Ok(adapted.map_or(Ok(base.clone()), |adapted| base + adapted)?);
         }
-        if frozen && x.device().is_cpu() {
+        if self.is_frozen() && x.device().is_cpu() {
             let op = FrozenProduct { matrix: self.clone(), adapters: adapters.cloned() };
             let x = x.contiguous()?;
             return Ok(match adapters.and_then(|grouped| grouped.trained()) {
@@ -161,6 +163,14 @@ impl Matrix {
         })
     }
 
+    /// Whether candle does not follow it.
+    pub(super) fn is_frozen(&self) -> bool {
+        match &self.kept {
+            Kept::Dense(weight) => !weight.track_op(),
+            Kept::Blocks(_) | Kept::Affine(_) => true,
+        }
+    }
+
     /// Calls `then` with the weights as rows of f32, on the processor.
     pub(super) fn with_rows<T>(&self, then: impl FnOnce(&dyn WeightRows) -> T) -> CandleResult<T> {
         Ok(match &self.kept {
@@ -172,34 +182,6 @@ impl Matrix {
             Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
             Kept::Affine(weight) => then(&**weight),
         })
-    }
-}
-
-/// Blocks of a GGML type, dequantised some rows at a time.
-struct Blocks<'a> {
-    data: Cow<'a, [u8]>,
-    dtype: GgmlDType,
-    inner: usize,
-    row_bytes: usize,
-}
-
-impl<'a> Blocks<'a> {
-    fn new(blocks: &'a QTensor) -> CandleResult<Self> {
-        let (dtype, (_, inner)) = (blocks.dtype(), blocks.shape().dims2()?);
-        let row_bytes = inner / dtype.block_size() * dtype.type_size();
-        Ok(Self { data: blocks.data()?, dtype, inner, row_bytes })
-    }
-}
-
-impl WeightRows for Blocks<'_> {
-    fn rows(&self, range: Range<usize>) -> Cow<'_, [f32]> {
-        let bytes = &self.data[range.start * self.row_bytes..range.end * self.row_bytes];
-        let numbers = self.dtype.from_data(Cow::Borrowed(bytes)).dequantize(range.len() * self.inner);
-        // Dequantising on the processor gives f32 and cannot fail; an empty answer is caught by the product's own check.
-        match numbers {
-            Ok(CpuStorage::F32(numbers)) => Cow::Owned(numbers),
-            _ => Cow::Owned(Vec::new()),
-        }
     }
 }
 

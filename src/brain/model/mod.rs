@@ -5,7 +5,9 @@
 mod affine;
 pub mod attention;
 pub mod batch;
+mod blocks;
 mod cache;
+mod fused;
 mod gpt_neo;
 mod language_model;
 mod llama;
@@ -15,6 +17,7 @@ mod pass;
 mod product;
 mod rope;
 mod shape;
+mod tape;
 
 pub use affine::Affine;
 pub use attention::Attention;
@@ -30,3 +33,4 @@ pub use norm::Norm;
 pub use pass::Pass;
 pub use rope::{Rope, RopeStyle};
 pub use shape::ModelShape;
+pub use tape::{BlockSlope, Tape};

@@ -45,6 +45,12 @@ impl Norm {
         })
     }
 
+    /// The RMSNorm of rows of numbers, where it is one, candle does not follow its weight and this lies on the processor.
+    pub(super) fn frozen_rms(&self) -> Option<FrozenRms> {
+        let is_frozen = !self.weight.track_op() && self.weight.device().is_cpu() && self.bias.is_none();
+        is_frozen.then(|| FrozenRms { weight: self.weight.clone(), eps: self.eps })
+    }
+
     /// Numbers that it holds.
     pub fn elements(&self) -> usize {
         self.weight.elem_count() + self.bias.as_ref().map_or(0, Tensor::elem_count)
@@ -52,7 +58,7 @@ impl Norm {
 }
 
 /// RMSNorm with a weight that is not trained, in one pass over each row, and its backward pass in another.
-struct FrozenRms {
+pub(super) struct FrozenRms {
     weight: Tensor,
     eps: f32,
 }
@@ -62,41 +68,49 @@ fn inverse_rms(row: &[f32], eps: f32) -> f32 {
     (row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32 + eps).sqrt().recip()
 }
 
-impl CustomOp1 for FrozenRms {
-    fn name(&self) -> &'static str {
-        "frozen-rms-norm"
-    }
-
-    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
-        let x = slice_of(storage, layout)?;
-        let out = on_slice(&self.weight, |w| {
+impl FrozenRms {
+    /// `x / √(mean x² + ε) · w` for every row of x `[rows, d]`.
+    pub(super) fn rows(&self, x: &[f32]) -> CandleResult<Vec<f32>> {
+        on_slice(&self.weight, |w| {
             let mut out = Vec::with_capacity(x.len());
             for row in x.chunks_exact(w.len()) {
                 let inverse = inverse_rms(row, self.eps);
                 out.extend(row.iter().zip(w).map(|(x, w)| x * inverse * w));
             }
             Ok(out)
-        })?;
+        })
+    }
+
+    /// Adds the gradient of x to `dx`: with n = 1/rms, `dx += n·(w⊙dy − x · n²·mean(x⊙w⊙dy))`; all `[rows, d]`.
+    pub(super) fn add_back(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) -> CandleResult<()> {
+        on_slice(&self.weight, |w| {
+            let d = w.len();
+            for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
+                let inverse = inverse_rms(row, self.eps);
+                let weighed: f32 = row.iter().zip(w).zip(dy).map(|((x, w), dy)| x * w * dy).sum();
+                let factor = inverse * inverse * weighed / d as f32;
+                let terms = row.iter().zip(w).zip(dy).map(|((x, w), dy)| inverse * (w * dy - x * factor));
+                dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
+            }
+            Ok(())
+        })
+    }
+}
+
+impl CustomOp1 for FrozenRms {
+    fn name(&self) -> &'static str {
+        "frozen-rms-norm"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let out = self.rows(slice_of(storage, layout)?)?;
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }
 
-    /// With n = 1/rms: `dx = n·(w⊙dy − x · n²·mean(x⊙w⊙dy))`.
     fn bwd(&self, x: &Tensor, _: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
         let grad = grad.contiguous()?;
-        let dx = on_slice(x, |x| {
-            on_slice(&grad, |dy| {
-                on_slice(&self.weight, |w| {
-                    let mut out = Vec::with_capacity(x.len());
-                    for (row, dy) in x.chunks_exact(w.len()).zip(dy.chunks_exact(w.len())) {
-                        let inverse = inverse_rms(row, self.eps);
-                        let weighed: f32 = row.iter().zip(w).zip(dy).map(|((x, w), dy)| x * w * dy).sum();
-                        let factor = inverse * inverse * weighed / w.len() as f32;
-                        out.extend(row.iter().zip(w).zip(dy).map(|((x, w), dy)| inverse * (w * dy - x * factor)));
-                    }
-                    Ok(out)
-                })
-            })
-        })?;
+        let mut dx = vec![0.0; x.elem_count()];
+        on_slice(x, |x| on_slice(&grad, |dy| self.add_back(x, dy, &mut dx)))?;
         Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
     }
 }

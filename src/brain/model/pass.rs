@@ -46,4 +46,26 @@ impl Pass<'_> {
             Some(cache) => heads.attend_cached(q, cache.keep(layer, batch, k, v)?, &batch.sights),
         }
     }
+
+    /// The same on numbers: q `[rows, heads · head]`, k and v `[rows, kv_heads · head]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(super) fn attend_rows(
+        &mut self,
+        heads: &Attention,
+        layer: usize,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+    ) -> Result<Vec<f32>> {
+        let (batch, width) = (self.batch, heads.kv_heads * heads.head);
+        match &mut self.cache {
+            None => heads.attend_rows(q, k, v, &batch.sights),
+            Some(cache) => {
+                let kept = cache.keep_rows(layer, batch, k, v, width);
+                heads.attend_rows(q, &kept.k, &kept.v, &batch.sights)
+            }
+        }
+    }
 }

@@ -28,6 +28,47 @@ pub(super) struct FrozenProduct {
     pub adapters: Option<Arc<Grouped>>,
 }
 
+impl Matrix {
+    /// The product of rows of numbers on the processor: out `[rows, out]` becomes, or grows by where `adds`, what
+    /// [`Matrix::apply`] gives for x `[rows, in]`.
+    ///
+    /// # Panics
+    /// If the slices do not have these shapes.
+    pub(super) fn apply_to_rows(
+        &self,
+        x: &[f32],
+        out: &mut [f32],
+        adapters: Option<&Grouped>,
+        adds: bool,
+    ) -> CandleResult<()> {
+        let (inner, width) = (self.inner(), self.out());
+        self.with_rows(|weights| product(x, weights, out, inner, width, adds))?;
+        if let Some(grouped) = adapters {
+            grouped.add_to(x, out, inner, width);
+        }
+        Ok(())
+    }
+
+    /// Its way back: dx `[rows, in]` becomes, or grows by where `adds`, the gradient of x for dy `[rows, out]`.
+    ///
+    /// # Panics
+    /// If the slices do not have these shapes.
+    pub(super) fn back_to_rows(
+        &self,
+        dy: &[f32],
+        dx: &mut [f32],
+        adapters: Option<&Grouped>,
+        adds: bool,
+    ) -> CandleResult<()> {
+        let (inner, width) = (self.inner(), self.out());
+        self.with_rows(|weights| product_back(dy, weights, dx, inner, width, adds))?;
+        if let Some(grouped) = adapters {
+            grouped.add_back(dy, dx, inner, width);
+        }
+        Ok(())
+    }
+}
+
 impl FrozenProduct {
     fn forward(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (rows, inner) = layout.shape().dims2()?;
@@ -36,10 +77,7 @@ impl FrozenProduct {
         }
         let (x, width) = (slice_of(storage, layout)?, self.matrix.out());
         let mut out = vec![0.0; rows * width];
-        self.matrix.with_rows(|weights| product(x, weights, &mut out, inner, width))?;
-        if let Some(grouped) = &self.adapters {
-            grouped.add_to(x, &mut out, inner, width);
-        }
+        self.matrix.apply_to_rows(x, &mut out, self.adapters.as_deref(), false)?;
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 
@@ -48,15 +86,8 @@ impl FrozenProduct {
         if !x.track_op() {
             return Ok(None);
         }
-        let (inner, width) = (self.matrix.inner(), self.matrix.out());
         let mut dx = vec![0.0; x.elem_count()];
-        on_slice(dy, |dy| {
-            self.matrix.with_rows(|weights| product_back(dy, weights, &mut dx, inner, width))?;
-            if let Some(grouped) = &self.adapters {
-                grouped.add_back(dy, &mut dx, inner, width);
-            }
-            Ok(())
-        })?;
+        on_slice(dy, |dy| self.matrix.back_to_rows(dy, &mut dx, self.adapters.as_deref(), false))?;
         Tensor::from_vec(dx, x.shape(), x.device()).map(Some)
     }
 }

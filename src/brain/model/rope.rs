@@ -61,6 +61,31 @@ impl Rope {
         self.turn_on_any_device(x)
     }
 
+    /// Turns every head of every row of numbers `[rows, width]`, or back; false where the angles are not for such rows.
+    #[must_use]
+    pub(super) fn turn_rows(&self, x: &mut [f32], width: usize, back: bool) -> bool {
+        let (style, head, half) = (self.style, self.head, self.head / 2);
+        if self.turns.len() * width != x.len() * half || !width.is_multiple_of(head) {
+            return false;
+        }
+        let turn_row = |(row, entries): (usize, &mut [f32])| {
+            let turns = &self.turns[row * half..(row + 1) * half];
+            for head in entries.chunks_exact_mut(head) {
+                for (i, (cos, sin)) in turns.iter().enumerate() {
+                    let sin = if back { -sin } else { *sin };
+                    let (a, b) = style.pair(i, half);
+                    (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
+                }
+            }
+        };
+        if x.len() > PARALLEL {
+            x.par_chunks_mut(width).enumerate().for_each(turn_row);
+        } else {
+            x.chunks_mut(width).enumerate().for_each(turn_row);
+        }
+        true
+    }
+
     /// The same in candle's own operations.
     fn turn_on_any_device(&self, x: &Tensor) -> Result<Tensor> {
         let (rows, width) = x.dims2()?;
@@ -93,26 +118,9 @@ impl CustomOp1 for Turn {
 
     fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (rows, width) = layout.shape().dims2()?;
-        let Rope { style, head, turns } = &self.rope;
-        let half = head / 2;
-        if turns.len() != rows * half || !width.is_multiple_of(*head) {
-            candle_core::bail!("angles for {} entries meet {rows} rows of {width}", turns.len());
-        }
         let mut out = slice_of(storage, layout)?.to_vec();
-        let turn_row = |(row, entries): (usize, &mut [f32])| {
-            let turns = &turns[row * half..(row + 1) * half];
-            for head in entries.chunks_exact_mut(*head) {
-                for (i, (cos, sin)) in turns.iter().enumerate() {
-                    let sin = if self.back { -sin } else { *sin };
-                    let (a, b) = style.pair(i, half);
-                    (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
-                }
-            }
-        };
-        if rows * width > PARALLEL {
-            out.par_chunks_mut(width).enumerate().for_each(turn_row);
-        } else {
-            out.chunks_mut(width).enumerate().for_each(turn_row);
+        if !self.rope.turn_rows(&mut out, width, self.back) {
+            candle_core::bail!("angles for {} entries meet {rows} rows of {width}", self.rope.turns.len());
         }
         Ok((CpuStorage::F32(out), layout.shape().clone()))
     }

@@ -1,0 +1,245 @@
+//! A block of the Llama family on the processor, on rows of numbers: forward, and back by hand.
+//!
+//! candle's tape would add up every gradient from zero, and divide operations among threads of its own, which wait beside ours.
+//! This way a block makes few passes over its rows, and keeps what its way back needs and no more.
+//!
+//! ```text
+//! n = rms(x)      q, k, v = n·Wᵀ, q and k turned     a = attention(q, k, v)     m = x + a·Woᵀ
+//! n' = rms(m)     g, u = n'·Wᵀ                       s = silu(g)⊙u              y = m + s·Wdownᵀ
+//!
+//! ds = dy·Wdown           dg = ds⊙u⊙silu'(g)    du = ds⊙silu(g)    silu'(g) = σ(g)·(1 + g·(1 − σ(g)))
+//! dm = dy + rms'(m, dg·Wgate + du·Wup)          da = dm·Wo
+//! dq, dk, dv = attention'(da), dq and dk turned back
+//! dx = dm + rms'(x, dq·Wq + dk·Wk + dv·Wv)
+//! ```
+//!
+//! where each W is the frozen matrix with the rows' own adapters. Rows of x, y, m and n have d entries, of q and a heads · head,
+//! of k and v kv_heads · head, and of g, u and s those of the MLP.
+//!
+//! This module does *not* know how weights are kept, or whose adapters these are.
+
+use candle_core::{Result as CandleResult, Tensor};
+use rayon::prelude::*;
+
+use super::{BlockSlope, Matrix, Pass, llama::Block, norm::FrozenRms, product::on_slice};
+use crate::{
+    brain::{
+        error::{BrainError, Result},
+        lora::{ActiveAdapters, Grouped},
+    },
+    config::LoraTarget,
+};
+
+/// Numbers from which an operation on each is divided among threads, this many at a time.
+const CHUNK: usize = 1 << 15;
+
+/// What a pass leaves behind for its way back.
+pub struct Kept {
+    x: Tensor,
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    mixed: Vec<f32>,
+    middle: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+}
+
+/// A block of which candle follows nothing, with its norms.
+pub(super) struct Fused<'a> {
+    block: &'a Block,
+    attention_norm: FrozenRms,
+    mlp_norm: FrozenRms,
+}
+
+impl Block {
+    /// The fused block, where it lies on the processor and candle follows neither it nor its input x.
+    pub(super) fn fused(&self, x: &Tensor) -> Option<Fused<'_>> {
+        #[cfg(test)]
+        if super::PLAIN_PRODUCTS.get() {
+            return None;
+        }
+        let (attention, mlp) = (&self.attention, &self.mlp);
+        let all = [&attention.q, &attention.k, &attention.v, &attention.o, &mlp.gate, &mlp.up, &mlp.down];
+        let is_plain = x.device().is_cpu() && !x.track_op() && all.into_iter().all(Matrix::is_frozen);
+        let (attention_norm, mlp_norm) = (self.attention_norm.frozen_rms()?, self.mlp_norm.frozen_rms()?);
+        is_plain.then_some(Fused { block: self, attention_norm, mlp_norm })
+    }
+}
+
+impl Fused<'_> {
+    /// The block's result `[rows, d]` for x `[rows, d]`, and what its way back needs where `keeps`; else that is empty.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        pass: &mut Pass,
+        layer: usize,
+        keeps: bool,
+    ) -> Result<(Tensor, Option<Kept>)> {
+        let x = x.contiguous()?;
+        let (attention, mlp, lora) = (&self.block.attention, &self.block.mlp, pass.lora);
+        let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
+        let mut q = times(&attention.q, &normed, lora.at(layer, LoraTarget::Q))?;
+        let mut k = times(&attention.k, &normed, lora.at(layer, LoraTarget::K))?;
+        let v = times(&attention.v, &normed, lora.at(layer, LoraTarget::V))?;
+        turn(pass, &mut q, attention.q.out(), false)?;
+        turn(pass, &mut k, attention.k.out(), false)?;
+        let mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
+        let mut middle = on_slice(&x, |x| Ok(x.to_vec()))?;
+        attention.o.apply_to_rows(&mixed, &mut middle, lora.at(layer, LoraTarget::O).map(AsRef::as_ref), true)?;
+        let normed = self.mlp_norm.rows(&middle)?;
+        let gate = times(&mlp.gate, &normed, lora.at(layer, LoraTarget::Gate))?;
+        let up = times(&mlp.up, &normed, lora.at(layer, LoraTarget::Up))?;
+        let inner = swiglu(&gate, &up);
+        let mut out = middle.clone();
+        mlp.down.apply_to_rows(&inner, &mut out, lora.at(layer, LoraTarget::Down).map(AsRef::as_ref), true)?;
+        let out = Tensor::from_vec(out, x.shape(), x.device())?;
+        Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))
+    }
+
+    /// The gradients of what is trained in the block, and of its input where `goes_on`, for dy `[rows, d]`.
+    ///
+    /// # Errors
+    /// The shapes do not fit.
+    pub(super) fn back(&self, kept: Kept, dy: &Tensor, pass: &Pass, layer: usize, goes_on: bool) -> Result<BlockSlope> {
+        let (attention, mlp) = (&self.block.attention, &self.block.mlp);
+        let mut slopes = Slopes { lora: pass.lora, layer, found: Vec::new() };
+        let Kept { x, q, k, v, mixed, middle, gate, up } = kept;
+        let dy = dy.contiguous()?;
+        let mut dm = on_slice(&dy, |dy| Ok(dy.to_vec()))?;
+        let mut ds = vec![0.0; gate.len()];
+        slopes.back(&mlp.down, LoraTarget::Down, &dm, &mut ds, false)?;
+        let (inner, dgate, dup) = swiglu_back(gate, up, ds);
+        slopes.add(&mlp.down, LoraTarget::Down, &inner, &dm);
+        let normed = self.mlp_norm.rows(&middle)?;
+        slopes.add(&mlp.gate, LoraTarget::Gate, &normed, &dgate);
+        slopes.add(&mlp.up, LoraTarget::Up, &normed, &dup);
+        let mut dn = vec![0.0; middle.len()];
+        slopes.back(&mlp.gate, LoraTarget::Gate, &dgate, &mut dn, false)?;
+        slopes.back(&mlp.up, LoraTarget::Up, &dup, &mut dn, true)?;
+        self.mlp_norm.add_back(&middle, &dn, &mut dm)?;
+
+        slopes.add(&attention.o, LoraTarget::O, &mixed, &dm);
+        let mut dmixed = vec![0.0; mixed.len()];
+        slopes.back(&attention.o, LoraTarget::O, &dm, &mut dmixed, false)?;
+        let [mut dq, mut dk, dv] = attention.heads.back_rows([&q, &k, &v], &dmixed, &pass.batch.sights)?;
+        turn(pass, &mut dq, attention.q.out(), true)?;
+        turn(pass, &mut dk, attention.k.out(), true)?;
+        let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
+        let parts = [
+            (&attention.q, LoraTarget::Q, &dq),
+            (&attention.k, LoraTarget::K, &dk),
+            (&attention.v, LoraTarget::V, &dv),
+        ];
+        for (matrix, target, dy) in parts {
+            slopes.add(matrix, target, &normed, dy);
+        }
+        let mut dx = None;
+        if goes_on {
+            for (at, (matrix, target, dy)) in parts.into_iter().enumerate() {
+                slopes.back(matrix, target, dy, &mut dn, at > 0)?;
+            }
+            on_slice(&x, |x| self.attention_norm.add_back(x, &dn, &mut dm))?;
+            dx = Some(Tensor::from_vec(dm, x.shape(), x.device())?);
+        }
+        Ok(BlockSlope { dx, trained: slopes.in_order() })
+    }
+}
+
+/// The gradients of one block's adapters, as they are found.
+struct Slopes<'a> {
+    lora: &'a ActiveAdapters,
+    layer: usize,
+    found: Vec<(LoraTarget, Vec<f32>)>,
+}
+
+impl Slopes<'_> {
+    /// dx becomes, or grows by where `adds`, the gradient of a matrix's input for dy.
+    fn back(&self, matrix: &Matrix, target: LoraTarget, dy: &[f32], dx: &mut [f32], adds: bool) -> CandleResult<()> {
+        matrix.back_to_rows(dy, dx, self.lora.at(self.layer, target).map(AsRef::as_ref), adds)
+    }
+
+    /// The gradient of what is trained of a matrix's adapters, for its input x and dy.
+    fn add(&mut self, matrix: &Matrix, target: LoraTarget, x: &[f32], dy: &[f32]) {
+        let Some(grouped) = self.lora.at(self.layer, target) else { return };
+        if let Some(trained) = grouped.trained() {
+            let found = grouped.gradient(x, dy, matrix.inner(), matrix.out(), trained.with_a);
+            self.found.push((target, found));
+        }
+    }
+
+    /// All of them, in the order of [`ActiveAdapters::trained`].
+    fn in_order(mut self) -> Vec<Vec<f32>> {
+        let mut take = |target| {
+            let at = self.found.iter().position(|(found, _)| *found == target)?;
+            Some(self.found.swap_remove(at).1)
+        };
+        self.lora.trained(self.layer).filter_map(|(target, _)| take(target)).collect()
+    }
+}
+
+/// `x·Wᵀ` with the rows' adapters: `[rows, out]`.
+fn times(matrix: &Matrix, x: &[f32], adapters: Option<&std::sync::Arc<Grouped>>) -> CandleResult<Vec<f32>> {
+    let mut out = vec![0.0; x.len() / matrix.inner().max(1) * matrix.out()];
+    matrix.apply_to_rows(x, &mut out, adapters.map(AsRef::as_ref), false)?;
+    Ok(out)
+}
+
+/// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back.
+fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
+    match &pass.rope {
+        Some(rope) if !rope.turn_rows(x, width, back) => {
+            Err(BrainError::Setting(format!("The angles of a batch do not fit its rows of {width} entries")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// σ(x).
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+/// `silu(gate)⊙up`.
+fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
+    let mut out = gate.to_vec();
+    let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
+    let work = |(out, up): (&mut [f32], &[f32])| out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u);
+    chunks.for_each(work);
+    out
+}
+
+/// `silu(gate)⊙up` and the gradients of gate and up, for ds, that of the former.
+fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks_mut(CHUNK)).zip(ds.par_chunks_mut(CHUNK));
+    chunks.for_each(|((gate, up), ds)| {
+        for ((gate, up), ds) in gate.iter_mut().zip(up).zip(ds) {
+            let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
+            *ds = g * sigma * u;
+            *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
+            *up = d * g * sigma;
+        }
+    });
+    (ds, gate, up)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn swiglu_and_its_gradient_by_hand() {
+        // σ(0) = ½, σ(ln 3) = ¾.
+        let (gate, up) = (vec![0.0, 3_f32.ln()], vec![5.0, 2.0]);
+        let close = |a: &[f32], b: [f32; 2]| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
+        let g = 3_f32.ln();
+        close(&swiglu(&gate, &up), [0.0, 0.75 * g * 2.0]);
+        let (inner, dgate, dup) = swiglu_back(gate.clone(), up.clone(), vec![1.0, 10.0]);
+        assert_eq!(inner, swiglu(&gate, &up));
+        close(&dgate, [5.0 * 0.5, 10.0 * 2.0 * 0.75 * (1.0 + 0.25 * g)]);
+        close(&dup, [0.0, 10.0 * 0.75 * g]);
+    }
+}
