@@ -27,7 +27,7 @@ use crate::{
     config::RunConfig,
     mind::{WorkerState, sum_up},
     protocol::UserCommand,
-    record::{GenerationRow, History},
+    record::{GenerationRow, History, Lineage},
     sim::{Clock, Habitat, HabitatConfig, Roster, Vitality, despawn_habitat},
     ui::{self, ControlsModel, GenerationsModel},
     view::{HabitatFrame, ViewPlugin},
@@ -217,6 +217,7 @@ fn start_again(world: &mut World, seed: u64) {
     }
     world.insert_resource(Shown(Arc::new(config.clone())));
     world.insert_resource(History::default());
+    world.insert_resource(Lineage::default());
     world.resource_mut::<Playback>().forget();
     spawn_habitats(world, plan_habitats(&config, false));
 }
