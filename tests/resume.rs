@@ -196,7 +196,7 @@ fn a_run_that_is_killed_at_any_moment_goes_on_from_the_last_checkpoint_or_the_on
     assert!(status.success());
     let expected = fs::read(whole.join("generations.csv")).unwrap();
     let mut draws = ChaCha8Rng::seed_from_u64(7);
-    let (mut kills, mut finished) = (0, 0);
+    let (mut kills, mut finished, mut idle) = (0, 0, 0);
     while kills < 200 {
         let kept = all(&killed);
         let mut command = match kept.is_empty() {
@@ -208,6 +208,12 @@ fn a_run_that_is_killed_at_any_moment_goes_on_from_the_last_checkpoint_or_the_on
             false => command.args(["--resume", &path(&killed)]),
         };
         let mut child = command.spawn().unwrap();
+        if idle >= 5 {
+            // A slow machine: this one is killed some time after it has got further, or is over.
+            while all(&killed) == kept && child.try_wait().unwrap().is_none() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
         std::thread::sleep(Duration::from_micros(draws.random_range(20_000..400_000)));
         child.kill().unwrap();
         let output = child.wait_with_output().unwrap();
@@ -226,6 +232,7 @@ fn a_run_that_is_killed_at_any_moment_goes_on_from_the_last_checkpoint_or_the_on
             finished += 1;
         } else {
             kills += 1;
+            idle = if all(&killed) == kept { idle + 1 } else { 0 };
         }
     }
     assert!(finished > 0, "no run was ever finished between the kills");
@@ -240,17 +247,18 @@ fn what_cannot_go_on_is_told_in_a_sentence() {
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(fails(&["--resume", run]).contains("holds no checkpoint from which a run could go on"));
+    assert!(fails(&["--resume", run]).contains("holds no checkpoint"));
     let life = [&LIFE[..], &["--out", run, "--overwrite"]].concat();
     assert!(program(&life).output().unwrap().status.success());
     assert!(fails(&["--resume", run, "--seed", "3"]).contains("leave --seed out"));
     assert!(fails(&["--resume", run, "--generations", "many"]).contains("--generations takes a whole number"));
-    assert!(fails(&["--resume", run, "--generations", "0"]).contains("run.generations"));
+    assert!(fails(&["--resume", run, "--generations", "1"]).contains("--generations 1 is too few"));
+    assert!(fails(&["--resume", "no/such/folder"]).contains("There is no folder no/such/folder"));
     let other = "tests/reference/llama-q4_0.gguf";
     let error = fails(&["--resume", run, "--model", other]);
     assert!(error.contains("was played with the model") && error.contains(other), "{error}");
     let output = program(&["--resume", run]).output().unwrap();
-    assert!(output.status.success(), "a run that is over has nothing to do");
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("All 2 generations"));
     assert!(fails(&["--out", run]).contains("already holds a run"));
 }
 
@@ -269,6 +277,7 @@ fn creatures_are_found_with_their_adapters_and_memories() {
     for row in &hall {
         let found = find(&row.creature.to_string()).unwrap();
         let name = (row.habitat, row.creature);
+        // Named by its number it is as it is now, if it lives.
         let expected = population.minds.get(&name).map_or(&population.hall[&name], |mind| &mind.adapter);
         assert_eq!((found.adapter.as_ref(), found.layout.as_ref()), (Some(expected), population.layout.as_ref()));
         assert_eq!(found.honoured.unwrap().fitness, row.fitness);
@@ -278,11 +287,22 @@ fn creatures_are_found_with_their_adapters_and_memories() {
     }
     let best = find("best").unwrap();
     assert_eq!((best.creature, best.honoured.unwrap().fitness), (hall[0].creature, hall[0].fitness));
+    assert_eq!(
+        best.adapter.as_ref(),
+        Some(&population.hall[&(best.habitat, best.creature)]),
+        "as it was when it did best"
+    );
+    let scores = best.record().unwrap().creature.scores;
+    assert_eq!((scores.fitness, scores.generation), (Some(hall[0].fitness), Some(hall[0].generation)));
+    let mut rules = config();
+    (rules.mind.kind, rules.run.generations) = (MindKind::Rules, hall[0].generation + 1);
+    let beside = Simulation::new(rules).unwrap().run().unwrap().rows;
+    assert_eq!(scores.rules_fitness, beside.last().map(|row| row.mean_fitness), "on the same map");
     // Nobody remembers more than the buffer holds, and every experience but the last of a life has a sequel.
     let all = best.memory.experiences;
     assert!(!all.is_empty() && all.len() <= 20);
     assert!(all.iter().all(|one| one.done || one.next.is_some()));
     let error = find("99").unwrap_err().to_string();
-    assert!(error.contains("it has no creature 99 any more; alive are"), "{error}");
+    assert!(error.contains("has no creature 99; its population are"), "{error}");
     assert!("worst".parse::<Chosen>().is_err());
 }

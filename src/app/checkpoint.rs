@@ -45,8 +45,13 @@ impl Simulation {
     /// # Errors
     /// It cannot be written, or the worker does not answer: the run goes on in both cases, and may be saved later.
     pub fn save(&mut self, checkpoints: &Checkpoints) -> Result<(), AppError> {
-        if !self.settle() {
-            return Err(AppError::Mind("The run was not saved: the minds have not answered.".to_owned()));
+        let has_settled = self.settle();
+        if self.shelf().is_some() && !has_settled {
+            // What `rules` plays in their stead is not kept over what they have learned.
+            return Err(AppError::Mind(
+                "The run is not saved any more, since the minds do not answer; --resume goes on from the last checkpoint."
+                    .to_owned(),
+            ));
         }
         let (config, turns) = (self.config().clone(), self.turns());
         let model = self.facts().map(mark);
@@ -66,6 +71,10 @@ impl Simulation {
     pub fn resume(checkpoint: Checkpoint, changes: &Changes) -> Result<Self, AppError> {
         let Checkpoint { state, minds, .. } = checkpoint;
         let mut config = state.config;
+        let lived = state.habitats.iter().map(|one| one.habitat.clock.generation + 1).max().unwrap_or_default();
+        if let Some(asked) = changes.generations.filter(|asked| *asked < lived) {
+            return Err(AppError::Lived { asked, lived });
+        }
         changes.make(&mut config);
         config.check()?;
         check_memory(&config)?;
@@ -108,4 +117,68 @@ fn same_model(was: &ModelMark, settings: &ModelSettings) -> Result<(), AppError>
         short(&was.sha256),
         short(&sha256),
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::atomic::{AtomicU32, Ordering},
+        time::Duration,
+    };
+
+    use crossbeam_channel::bounded;
+
+    use super::*;
+    use crate::{
+        app::llm_plan,
+        brain::serve,
+        mind::{Creatures, WorkerLink, WorkerState},
+        protocol::Request,
+    };
+
+    /// A language model's worker that falls silent for ever at its third question.
+    fn silent(config: &RunConfig, shelf: Shelf) -> WorkerLink {
+        let (plan, asked) = (llm_plan(config), AtomicU32::new(0));
+        let link = WorkerLink::spawn(move |requests, replies| {
+            let (give, inbox) = bounded(1);
+            std::thread::scope(|scope| {
+                scope.spawn(|| serve(&plan, &shelf, &inbox, &replies));
+                for request in &requests {
+                    if matches!(request, Request::Think(_)) && asked.fetch_add(1, Ordering::Relaxed) == 2 {
+                        std::thread::sleep(Duration::from_secs(600));
+                    }
+                    give.send(request).unwrap();
+                }
+                drop(give);
+            });
+        });
+        link.unwrap().with_learning()
+    }
+
+    #[test]
+    fn what_rules_plays_after_the_minds_have_gone_is_not_kept_over_what_they_learned() {
+        let mut config = RunConfig::default();
+        (config.run.generations, config.run.turns, config.habitat.agents) = (2, 4, 3);
+        let (folder, shelf) = (tempfile::tempdir().unwrap(), Shelf::default());
+        let checkpoints = Checkpoints::of(folder.path());
+        let minds = (silent(&config, shelf.clone()), WorkerState::default(), Some(shelf));
+        let mut simulation =
+            Simulation::empty(config.clone(), minds).unwrap().with_patience(Duration::from_millis(300));
+        let plans = crate::app::habitats::plan_habitats(&config, false);
+        crate::app::habitats::spawn_habitats(simulation.world_mut(), plans);
+        let founders = |simulation: &mut Simulation| {
+            let world = simulation.world_mut();
+            world.query::<&Creatures>().iter(world).next().unwrap().living.clone()
+        };
+        (0..2).for_each(|_| simulation.step());
+        simulation.save(&checkpoints).unwrap();
+        let living = founders(&mut simulation);
+        // The third question is not answered: `rules` goes on, also into the next generation.
+        (0..3).for_each(|_| simulation.step());
+        assert!(simulation.complaint().unwrap().contains("agents go on with `rules`"));
+        let error = simulation.save(&checkpoints).unwrap_err().to_string();
+        assert!(error.contains("is not saved any more"), "{error}");
+        assert_eq!(checkpoints.newest().unwrap().state.turns, 2);
+        assert_eq!(founders(&mut simulation), living, "nobody is bred by what `rules` did");
+    }
 }

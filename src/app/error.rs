@@ -53,7 +53,7 @@ pub enum AppError {
     #[error("{0}")]
     Mind(String),
     /// A run's folder does not hold the creature.
-    #[error("In {} {what}.", run.display())]
+    #[error("The run in {} {what}.", run.display())]
     NoCreature {
         /// The folder.
         run: std::path::PathBuf,
@@ -61,13 +61,21 @@ pub enum AppError {
         what: String,
     },
     /// Creatures of a scripted mind have no adapters.
-    #[error("In this run {0} decides, and its creatures have no adapters to export.")]
+    #[error("In this run {0} decides, and its agents have no adapters to export.")]
     NoAdapter(crate::config::MindKind),
     /// A run that goes on keeps its settings.
     #[error(
         "A run that goes on keeps its settings: leave {0} out; only --generations, --threads and --model may change."
     )]
     KeptSetting(&'static str),
+    /// A run has lived longer than it is asked to.
+    #[error("--generations {asked} is too few: generation {} of the run has begun; ask for {lived} or more.", lived - 1)]
+    Lived {
+        /// Generations that are asked for.
+        asked: u32,
+        /// Generations that have begun.
+        lived: u32,
+    },
     /// A flag's value cannot be read.
     #[error("{flag} takes a whole number, and \"{value}\" is none.")]
     NoNumber {

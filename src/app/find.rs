@@ -31,8 +31,12 @@ pub struct FoundCreature {
     pub config: RunConfig,
     /// The language model, where one decides.
     pub model: Option<ModelMark>,
-    /// Whether it is alive in the checkpoint.
+    /// Whether it is in the population that lives.
     pub is_living: bool,
+    /// Whether the adapter is the hall of fame's: as it was in its best generation.
+    pub is_honoured: bool,
+    /// A sentence for every newer checkpoint that could not be used.
+    pub troubles: Vec<String>,
     /// Where it comes from; nothing is known of those who have not lived a whole generation.
     pub ancestry: Option<Ancestry>,
     /// Its best generation, if it is in the hall of fame.
@@ -43,7 +47,7 @@ pub struct FoundCreature {
     pub memory: Memory,
     /// Rank, scale and sites of its adapter.
     pub layout: Option<AdapterLayout>,
-    /// Its adapter, as it is now if it lives, or as it was in its best generation.
+    /// Its adapter: of the best as it was in its best generation; of one named by its number as it is now, if it lives.
     pub adapter: Option<Adapter>,
 }
 
@@ -75,21 +79,26 @@ impl FoundCreature {
         }
     }
 
+    /// What the adapter has earned: of the hall's its best generation; of one that lives the last that it lived through, since
+    /// when it may have learned more.
     fn scores(&self) -> Result<ScoreCard, AppError> {
-        let best = self.honoured.as_ref();
-        let record = best.map(|one| one.record);
-        Ok(ScoreCard {
-            // One that has not lived a whole generation has none yet.
-            fitness: self.ancestry.as_ref().filter(|one| one.best_fitness.is_finite()).map(|one| one.fitness),
-            best_fitness: best.map(|one| one.fitness),
-            rules_fitness: best.map(|one| self.rules_fitness(one.generation)).transpose()?,
-            food_collected: record.map(|record| record.food_collected.into()),
-            food_delivered: record.map(|record| record.food_delivered.into()),
-            turns_alive: record.map(|record| record.turns_alive.into()),
-            generation: best.map(|one| one.generation),
+        let lived = self.ancestry.as_ref().filter(|one| one.best_fitness.is_finite());
+        let scores = ScoreCard {
+            fitness: lived.map(|one| one.fitness),
+            best_fitness: lived.map(|one| one.best_fitness),
             seed: Some(self.streams.seed),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
-            commit: None,
+            ..ScoreCard::default()
+        };
+        let Some(best) = self.honoured.as_ref().filter(|_| self.is_honoured) else { return Ok(scores) };
+        Ok(ScoreCard {
+            fitness: Some(best.fitness),
+            rules_fitness: Some(self.rules_fitness(best.generation)?),
+            food_collected: Some(best.record.food_collected.into()),
+            food_delivered: Some(best.record.food_delivered.into()),
+            turns_alive: Some(best.record.turns_alive.into()),
+            generation: Some(best.generation),
+            ..scores
         })
     }
 
@@ -110,29 +119,26 @@ impl FoundCreature {
 /// # Errors
 /// The folder holds no checkpoint, or there is no such creature: the sentence says who is there.
 pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> Result<FoundCreature, AppError> {
-    let Checkpoint { state, minds, .. } = Checkpoints::of(run).newest()?;
+    let Checkpoint { state, minds, troubles } = Checkpoints::of(run).newest()?;
     let population = minds.map(|path| Population::read(&path)).transpose()?.unwrap_or_default();
     let missing = |what: String| AppError::NoCreature { run: run.to_owned(), what };
     let is_meant = |snapshot: &&Snapshot| habitat.is_none_or(|habitat| snapshot.habitat.id == habitat);
     let meant: Vec<_> = state.habitats.iter().filter(is_meant).collect();
     let numbers = |all: &[&Snapshot]| all.iter().map(|one| one.habitat.id.to_string()).collect::<Vec<_>>().join(", ");
+    if meant.is_empty() {
+        return Err(missing(format!("has the habitats {}", numbers(&state.habitats.iter().collect::<Vec<_>>()))));
+    }
     let (snapshot, creature) = match which {
         Chosen::Best => {
             let firsts = meant.iter().filter_map(|snapshot| Some((*snapshot, snapshot.hall.0.first()?)));
             let best = firsts.max_by(|a, b| a.1.fitness.total_cmp(&b.1.fitness));
-            let why = "nobody is in the hall of fame yet: it opens when the first generation ends";
+            let why = "has nobody in its hall of fame, which takes those in who have lived a whole generation with a model of their own";
             best.map(|(snapshot, one)| (snapshot, one.creature)).ok_or_else(|| missing(why.to_owned()))?
         }
         Chosen::Creature(creature) => match meant.as_slice() {
             [one] => (*one, creature),
-            [] => {
-                return Err(missing(format!(
-                    "it has the habitats {}",
-                    numbers(&state.habitats.iter().collect::<Vec<_>>())
-                )));
-            }
             several => {
-                return Err(missing(format!("it has the habitats {}: name one with --habitat", numbers(several))));
+                return Err(missing(format!("has the habitats {}: name one with --habitat", numbers(several))));
             }
         },
     };
@@ -143,6 +149,8 @@ pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> R
         return Err(missing(who_is_there(snapshot, creature)));
     }
     let living = population.minds.get(&name).map(|mind| mind.adapter.clone()).filter(|_| place.is_some());
+    let in_hall = population.hall.get(&name).cloned();
+    let is_honoured = in_hall.is_some() && (which == Chosen::Best || living.is_none());
     Ok(FoundCreature {
         habitat: snapshot.habitat.id,
         streams: snapshot.habitat.streams,
@@ -154,7 +162,9 @@ pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> R
         honoured,
         life: place.and_then(|place| Some(snapshot.habitat.agents.get(place)?.life)),
         memory: snapshot.memories.get(&creature).cloned().unwrap_or_default(),
-        adapter: living.or_else(|| population.hall.get(&name).cloned()),
+        is_honoured,
+        troubles,
+        adapter: if is_honoured { in_hall } else { living },
         layout: population.layout,
     })
 }
@@ -166,7 +176,7 @@ fn who_is_there(snapshot: &Snapshot, creature: CreatureId) -> String {
     living.sort_unstable();
     let honoured = list(&mut snapshot.hall.0.iter().map(|one| one.creature));
     format!(
-        "it has no creature {creature} any more; alive are {}{}",
+        "has no creature {creature}; its population are {}{}",
         list(&mut living.into_iter()),
         if honoured.is_empty() { String::new() } else { format!(", and in the hall of fame {honoured}") }
     )

@@ -28,6 +28,9 @@ use crate::{
     sim::{Clock, Finished, Habitat, SimPlugin},
 };
 
+/// How long a run that was told to stop waits for what the minds still have to answer.
+const FAREWELL: Duration = Duration::from_secs(30);
+
 /// How often a run that waits for the minds looks whether it is to stop.
 const GLANCE: Duration = Duration::from_millis(50);
 
@@ -157,9 +160,10 @@ impl Simulation {
 
     /// Waits until everything has been answered that was asked beside the turns' questions. False if something has not come.
     pub(super) fn settle(&mut self) -> bool {
+        let is_stopping = self.stop.load(Ordering::Relaxed);
         let world = self.app.world_mut();
         let patience = self.patience.unwrap_or_else(|| patience(world));
-        wait_for_errands(world, patience)
+        wait_for_errands(world, if is_stopping { patience.min(FAREWELL) } else { patience })
     }
 
     /// The same, giving minds up that do not answer within `patience`, in place of the time that the number of agents and
@@ -256,13 +260,13 @@ impl Simulation {
                 break;
             }
         }
-        if !self.stop.load(Ordering::Relaxed) {
-            self.settle();
-        }
+        let has_settled = self.stop.load(Ordering::Relaxed) || self.settle();
         let mut rows = self.rows();
         rows.extend(self.unfinished_rows());
         rows.sort_by_key(|row| (row.habitat, row.generation));
-        let complaint = self.complaint();
+        let unsettled =
+            "The minds have not answered all that they were asked: the last rows, lineage and hall lack it.";
+        let complaint = self.complaint().or_else(|| (!has_settled).then(|| unsettled.to_owned()));
         let lineage = self.app.world().resource::<Lineage>().creatures.values().cloned().collect();
         let hall = hall_rows(self.app.world_mut());
         Ok(RunReport { rows, lineage, hall, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
@@ -273,7 +277,8 @@ impl Simulation {
         let mut living = self.app.world_mut().query_filtered::<(Entity, &Clock), (With<Habitat>, Without<Finished>)>();
         let world = self.app.world();
         let begun = living.iter(world).filter(|(_, clock)| clock.turn > 0);
-        begun.filter_map(|(entity, _)| sum_up(world, entity)).map(|ended| GenerationRow::from(&ended)).collect()
+        let (history, lineage) = (world.resource::<History>(), world.resource::<Lineage>());
+        begun.filter_map(|(entity, _)| sum_up(world, entity)).map(|ended| history.unfinished(&ended, lineage)).collect()
     }
 }
 

@@ -36,7 +36,11 @@ pub fn spawn_worker_with(config: &RunConfig, shelf: Shelf) -> Result<Minds, AppE
         MindKind::Random => ScriptedMind::Random,
         MindKind::Rules => ScriptedMind::Rules,
         MindKind::Llm => {
-            let (plan, own) = (llm_plan(config), shelf.clone());
+            let (mut plan, own) = (llm_plan(config), shelf.clone());
+            plan.inherited = {
+                let population = shelf.open();
+                population.layout.clone().map(|layout| (layout, population.founders.clone()))
+            };
             let link = WorkerLink::spawn(move |requests, replies| brain::serve(&plan, &own, &requests, &replies));
             let mut link = link.map_err(AppError::Worker)?.with_learning();
             state.facts = Some(wait_until_ready(&mut link, LOADING).map_err(AppError::Mind)?);
@@ -112,6 +116,7 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
             config.evolution.founder_spread as f32
         },
         keeps_genomes: config.evolution.inheritance == Inheritance::Baldwin,
+        inherited: None,
     }
 }
 

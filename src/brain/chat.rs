@@ -173,6 +173,7 @@ mod tests {
                 instruction: String::new(),
                 founder_spread: 0.0,
                 keeps_genomes: false,
+                inherited: None,
             };
             Llm::of(loaded, plan).map(|_| ()).map_err(|error| error.to_string())
         };

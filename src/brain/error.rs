@@ -13,6 +13,14 @@ pub enum BrainError {
         /// What is there instead, and how to get a model; begins with a space, or is empty.
         hint: String,
     },
+    /// A file cannot be written.
+    #[error("{path} cannot be written ({source}); check the path, the rights and the space left.")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
     /// A file is there and cannot be read.
     #[error("{path} cannot be read: {source}.")]
     Read {
@@ -89,6 +97,11 @@ impl BrainError {
             Self::File { path, what } => Self::Adapter { path, what },
             other => other,
         }
+    }
+
+    /// The file at `path` could not be written.
+    pub fn write(path: &Path, source: std::io::Error) -> Self {
+        Self::Write { path: path.to_owned(), source }
     }
 
     /// The file at `path` could not be read.

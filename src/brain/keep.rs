@@ -7,7 +7,7 @@
 
 use std::{borrow::Cow, collections::HashMap, path::Path, sync::Arc};
 
-use safetensors::{Dtype, SafeTensors, View};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -39,6 +39,7 @@ struct KeptMind {
 struct Contents {
     layout: Option<AdapterLayout>,
     minds: Vec<KeptMind>,
+    founders: Vec<KeptAdapter>,
     hall: Vec<(Name, KeptAdapter)>,
 }
 
@@ -105,12 +106,16 @@ impl Population {
             second: pool.numbers(&mind.moments.second),
         });
         let minds = minds.collect();
+        let founders = self.founders.iter().map(|adapter| pool.adapter(adapter)).collect();
         let hall = self.hall.iter().map(|(name, adapter)| (*name, pool.adapter(adapter))).collect();
-        let contents = Contents { layout: self.layout.clone(), minds, hall };
+        let contents = Contents { layout: self.layout.clone(), minds, founders, hall };
         let contents = serde_json::to_string(&contents).map_err(|error| BrainError::file(path, error))?;
         let rows = pool.tensors.iter().enumerate().map(|(at, numbers)| (at.to_string(), Row(numbers, [numbers.len()])));
         let metadata = HashMap::from([(CONTENTS.to_owned(), contents)]);
-        safetensors::serialize_to_file(rows, Some(metadata), path).map_err(|error| BrainError::file(path, error))
+        safetensors::serialize_to_file(rows, Some(metadata), path).map_err(|error| match error {
+            SafeTensorError::IoError(error) => BrainError::write(path, error),
+            other => BrainError::file(path, other),
+        })
     }
 
     /// Reads what [`Population::write`] has written, bit for bit.
@@ -153,7 +158,8 @@ impl Population {
         let minds = contents.minds.iter().map(mind).collect::<std::result::Result<_, String>>()?;
         let hall = contents.hall.iter().map(|(name, kept)| Ok((*name, adapter(kept)?)));
         let hall = hall.collect::<std::result::Result<_, String>>()?;
-        Ok(Self { layout: contents.layout, minds, hall })
+        let founders = contents.founders.iter().map(adapter).collect::<std::result::Result<_, String>>()?;
+        Ok(Self { layout: contents.layout, minds, founders, hall })
     }
 }
 
@@ -176,6 +182,7 @@ mod tests {
         Population {
             layout: Some(AdapterLayout { rank: 1, alpha: 2.5, sites: vec![site] }),
             minds: [(name(4), mind(0.25)), (name(9), Mind::newborn(adapter(8.0), false))].into(),
+            founders: vec![adapter(0.5)],
             hall: [(name(1), adapter(-1.0))].into(),
         }
     }

@@ -45,7 +45,7 @@ pub struct LoadedModel {
 /// There is none, it is broken or of a kind that is not known, or the device is not there.
 pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     let keep = Keep { device: device(settings.device)?, quantise: quantise(settings.quant) };
-    if settings.path.trim().is_empty() {
+    if is_shipped(settings) {
         return load_gguf(shipped()?, sha256(SHIPPED), &keep);
     }
     read_named(settings, |path, format| match format {
@@ -54,12 +54,18 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     })
 }
 
+/// Whether the settings mean the model that is in the program: they name none, or it by its name where no file has that.
+pub(super) fn is_shipped(settings: &ModelSettings) -> bool {
+    let path = settings.path.trim();
+    path.is_empty() || (path == SHIPPED_NAME && !Path::new(path).exists())
+}
+
 /// SHA-256 of the files of the model that the settings name, in hexadecimal, without loading it.
 ///
 /// # Errors
 /// There is none, or it cannot be read.
 pub fn model_sha256(settings: &ModelSettings) -> Result<String> {
-    if settings.path.trim().is_empty() {
+    if is_shipped(settings) {
         return Ok(sha256(SHIPPED));
     }
     read_named(settings, fingerprint)

@@ -55,6 +55,8 @@ pub struct Population {
     pub layout: Option<AdapterLayout>,
     /// The minds.
     pub minds: BTreeMap<Name, Mind>,
+    /// Adapters of files with which founders begin, in turn.
+    pub founders: Vec<Adapter>,
     /// The hall of fame: adapters as they were when their creatures did best.
     pub hall: BTreeMap<Name, Adapter>,
 }
@@ -76,6 +78,9 @@ impl Population {
                      settings ask for: take the settings that it was made with"
                 )));
             }
+        }
+        if self.founders.iter().any(|adapter| !layout.fits(adapter)) {
+            return Err(BrainError::Setting("The founders' adapters do not fit those of the population".to_owned()));
         }
         for ((habitat, creature), mind) in &self.minds {
             if !mind.moments.fits(&mind.adapter) {

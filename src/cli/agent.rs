@@ -74,6 +74,9 @@ fn show(turn: &Turn, number: Option<u32>, json: bool) {
         say(&serde_json::to_string(turn).unwrap_or_default());
         return;
     }
+    if number.is_some_and(|number| number == 1) {
+        say("probability of each action as it is drawn, at the temperature; log P at temperature 1");
+    }
     let number = number.map(|number| format!("turn {number}  ")).unwrap_or_default();
     say(&format!("\n{number}{}", bold(&printable(&turn.prompt))));
     for share in &turn.actions {

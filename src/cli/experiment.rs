@@ -12,7 +12,8 @@ use super::{
     settings::SettingsArgs,
 };
 use crate::{
-    app::Ended,
+    app::{AppError, Ended},
+    brain::model_sha256,
     config::RunConfig,
     lab::{
         experiment::{
@@ -47,10 +48,10 @@ pub(super) struct ExperimentArgs {
     #[arg(long, value_name = "NAMES", default_value = LEARNERS)]
     champions: String,
     /// How many of the fittest of a last generation may become its champion.
-    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
     candidates: u32,
     /// Maps on which the champion is chosen.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=1000))]
     validation_maps: u32,
     /// Unseen maps on which the champion is measured.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -103,6 +104,10 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode, ExperimentError> {
         return Ok(ExitCode::SUCCESS);
     }
     let plan = args.plan()?;
+    if plan.arms.iter().any(|arm| arm.has_adapters(&plan.config)) {
+        // Found out before the folder is made.
+        model_sha256(&plan.config.model).map_err(AppError::from)?;
+    }
     let place = args.out.clone().unwrap_or_default();
     let folder = ExperimentFolder::open(place, &plan.config, &plan.champions, args.overwrite)?;
     let stop = stop_on_signal();

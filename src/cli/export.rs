@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 
-use super::output::say;
+use super::output::{complain, say};
 use crate::{
     app::{AppError, Chosen, export_record, find_creature},
     brain::lora::AdapterFormat,
@@ -56,6 +56,7 @@ impl From<Format> for AdapterFormat {
 
 pub(super) fn run(args: &ExportArgs) -> Result<ExitCode, AppError> {
     let found = find_creature(&args.run, args.agent, args.habitat.map(HabitatId))?;
+    found.troubles.iter().for_each(|trouble| complain(trouble));
     let record = found.record()?;
     let bytes = export_record(&found.config, &record, args.format.into(), &args.out, args.overwrite)?;
     let format = AdapterFormat::from(args.format);

@@ -51,8 +51,13 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
         Some(folder) => resume(folder, &args.settings)?,
         None => begin(args)?,
     };
-    let simulation = simulation.until(Arc::clone(&stop));
+    let mut simulation = simulation.until(Arc::clone(&stop));
     let (config, facts) = (simulation.config().clone(), simulation.facts().cloned());
+    if args.resume.is_some() && simulation.is_finished() {
+        let lived = config.run.generations;
+        say(&format!("All {lived} generations of this run have lived; --generations with more than that goes on."));
+        return Ok(ExitCode::SUCCESS);
+    }
     let (before, already) = (simulation.turns(), simulation.rows().len());
     let mut keeper = Keeper::new(files, &config, facts.clone(), before);
     keeper.write_run(None)?;
@@ -66,7 +71,8 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
         bar.suspend(|| rows.iter().for_each(|row| print_row(row, &config)));
         printed += rows.len();
         let stopped = stop.load(Ordering::Relaxed);
-        if let Some(complaint) = keeper.keep(simulation, !rows.is_empty(), stopped)? {
+        let must = stopped || simulation.is_finished();
+        if let Some(complaint) = keeper.keep(simulation, !rows.is_empty(), must)? {
             bar.suspend(|| complain(&complaint));
         }
         let complaint = simulation.complaint();
@@ -79,6 +85,10 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     bar.finish_and_clear();
     keeper.write_report(&report)?;
     print_summary(&report, before, args.out.as_ref().or(args.resume.as_ref()));
+    if let Some(trouble) = keeper.trouble() {
+        complain(&format!("The end of the run is in no checkpoint. {trouble}"));
+        return Ok(ExitCode::FAILURE);
+    }
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
 }
 
@@ -87,9 +97,6 @@ fn begin(args: &HeadlessArgs) -> Result<(Simulation, Option<RunFiles>), AppError
     let config = args.settings.load()?.config;
     let simulation = Simulation::new(config)?;
     let files = args.out.as_ref().map(|folder| RunFiles::create(folder, args.overwrite)).transpose()?;
-    if let Some(files) = &files {
-        files.checkpoints().clear()?;
-    }
     Ok((simulation, files))
 }
 
@@ -97,11 +104,13 @@ fn begin(args: &HeadlessArgs) -> Result<(Simulation, Option<RunFiles>), AppError
 fn resume(folder: &Path, settings: &SettingsArgs) -> Result<(Simulation, Option<RunFiles>), AppError> {
     let changes = settings.changes()?;
     let checkpoints = Checkpoints::of(folder);
+    // Whether there is anything is found out before a lock is left there.
+    checkpoints.newest()?;
+    let files = RunFiles::open(folder)?;
     let checkpoint = checkpoints.newest()?;
     checkpoint.troubles.iter().for_each(|trouble| complain(trouble));
     let turns = checkpoint.state.turns;
     let simulation = Simulation::resume(checkpoint, &changes)?;
-    let files = RunFiles::open(folder)?;
     checkpoints.go_on_from(turns)?;
     Ok((simulation, Some(files)))
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 use serde_json::json;
 
-use super::output::say;
+use super::output::{complain, say};
 use crate::{
     app::{AppError, Chosen, FoundCreature, find_creature},
     language::{action_phrase, write_prompt},
@@ -21,7 +21,7 @@ pub(super) struct InspectArgs {
     /// The folder of a run, as `evolora headless --out` writes it.
     #[arg(long, value_name = "DIR")]
     run: PathBuf,
-    /// Look into one creature: `best`, or its number. Without it everybody alive is listed, and the hall of fame.
+    /// Look into one creature: `best`, or its number. Without it the population is listed, and the hall of fame.
     #[arg(long, value_name = "ID")]
     agent: Option<Chosen>,
     /// The habitat, where the run has several.
@@ -30,7 +30,7 @@ pub(super) struct InspectArgs {
     /// How many of the latest experiences are shown.
     #[arg(long, value_name = "N", default_value_t = 20)]
     last: usize,
-    /// One JSON object in place of a table, with every experience.
+    /// With --agent: one JSON object in place of a table, with every experience.
     #[arg(long, requires = "agent")]
     json: bool,
 }
@@ -38,9 +38,19 @@ pub(super) struct InspectArgs {
 pub(super) fn run(args: &InspectArgs) -> Result<ExitCode, AppError> {
     let habitat = args.habitat.map(HabitatId);
     match args.agent {
-        None => list(&Checkpoints::of(&args.run).newest()?.state, habitat),
+        None => {
+            let checkpoint = Checkpoints::of(&args.run).newest()?;
+            checkpoint.troubles.iter().for_each(|trouble| complain(trouble));
+            let known: Vec<_> = checkpoint.state.habitats.iter().map(|one| one.habitat.id.to_string()).collect();
+            if habitat.is_some_and(|habitat| !known.contains(&habitat.to_string())) {
+                let what = format!("has the habitats {}", known.join(", "));
+                return Err(AppError::NoCreature { run: args.run.clone(), what });
+            }
+            list(&checkpoint.state, habitat);
+        }
         Some(which) => {
             let creature = find_creature(&args.run, which, habitat)?;
+            creature.troubles.iter().for_each(|trouble| complain(trouble));
             if args.json { print_json(&creature) } else { print_creature(&creature, args.last) }
         }
     }
@@ -53,7 +63,7 @@ fn table(columns: &[&str]) -> Table {
     table
 }
 
-/// Everybody alive, and the hall of fame.
+/// The population, and the hall of fame.
 fn list(state: &RunState, habitat: Option<HabitatId>) {
     let model = state.model.as_ref().map(|model| format!(" · {}", model.name)).unwrap_or_default();
     say(&format!("after {} turns · {}{model} · seed {}\n", state.turns, state.config.mind.kind, state.config.run.seed));
@@ -65,6 +75,7 @@ fn list(state: &RunState, habitat: Option<HabitatId>) {
         "parents",
         "learned",
         "remembers",
+        "energy",
         "delivered",
         "turns alive",
     ]);
@@ -83,6 +94,7 @@ fn list(state: &RunState, habitat: Option<HabitatId>) {
                 parents.unwrap_or_else(|| "founder".to_owned()),
                 memory.map_or(0, |memory| memory.version).to_string(),
                 memory.map_or(0, |memory| memory.experiences.len()).to_string(),
+                if agent.alive { format!("{:.0}", agent.energy) } else { "dead".to_owned() },
                 agent.life.food_delivered.to_string(),
                 agent.life.turns_alive.to_string(),
             ]);
@@ -99,13 +111,19 @@ fn list(state: &RunState, habitat: Option<HabitatId>) {
             ]);
         }
     }
-    say(&format!("alive\n{living}\n\nhall of fame\n{hall}"));
+    say(&format!("population\n{living}\n\nhall of fame\n{hall}"));
 }
 
 fn print_creature(creature: &FoundCreature, last: usize) {
     let FoundCreature { habitat, creature: id, ancestry, honoured, memory, .. } = creature;
-    let state = if creature.is_living { "alive" } else { "dead" };
-    say(&format!("creature {id} of habitat {habitat} · {state} · {} updates of its adapter", memory.version));
+    if creature.is_living {
+        say(&format!(
+            "creature {id} of habitat {habitat} · in the population · {} updates of its adapter",
+            memory.version
+        ));
+    } else {
+        say(&format!("creature {id} of habitat {habitat} · of an earlier generation, in the hall of fame"));
+    }
     if let Some(one) = ancestry {
         let from = match (one.first_parent, one.second_parent, one.share) {
             (Some(first), Some(second), Some(share)) => {
@@ -120,6 +138,10 @@ fn print_creature(creature: &FoundCreature, last: usize) {
             "best in generation {}: fitness {:.1} (mean of all {:.1}), {} delivered",
             one.generation, one.fitness, one.mean_fitness, one.record.food_delivered
         ));
+    }
+    if !creature.is_living {
+        say("\nWhat it remembered went with it; its adapter is kept.");
+        return;
     }
     let all = &memory.experiences;
     let (shown, most) = (last.min(all.len()), creature.config.learning.buffer);
@@ -163,10 +185,10 @@ fn print_json(creature: &FoundCreature) {
     let value = json!({
         "habitat": creature.habitat,
         "creature": creature.creature,
-        "alive": creature.is_living,
+        "in_population": creature.is_living,
         "ancestry": creature.ancestry,
         "hall_of_fame": creature.honoured,
-        "updates": creature.memory.version,
+        "updates": creature.is_living.then_some(creature.memory.version),
         "experiences": creature.memory.experiences.iter().map(experience).collect::<Vec<_>>(),
     });
     say(&value.to_string());

@@ -87,9 +87,14 @@ fn begin(world: &mut World, entity: Entity, ended: &GenerationEnded) {
     }
 }
 
+/// Whether there are minds that learn and breed. Where they have gone for good, nobody is chosen by what `rules` did.
+fn has_minds(world: &World) -> bool {
+    world.resource::<WorkerLink>().learns() && world.resource::<WorkerState>().is_up()
+}
+
 /// Asks the worker how different those are who have lived, and to keep the best of them.
 fn close(world: &mut World, entity: Entity, ended: &GenerationEnded) {
-    if !world.resource::<WorkerLink>().learns() {
+    if !has_minds(world) {
         return;
     }
     let lived: Vec<_> = ended.lives.iter().map(|life| life.creature).collect();
@@ -105,7 +110,7 @@ fn close(world: &mut World, entity: Entity, ended: &GenerationEnded) {
 
 /// Breeds the next generation from those who have lived, where there is a model and evolution.
 fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded) -> Option<GenerationBegan> {
-    if !world.resource::<WorkerLink>().learns() {
+    if !has_minds(world) {
         return None;
     }
     let config = Arc::clone(&world.get::<HabitatConfig>(entity)?.0);

@@ -67,6 +67,8 @@ pub struct WorkerLink {
     outbox: VecDeque<Request>,
     /// What was asked beside the turns' questions and has not been answered, in order.
     errands: VecDeque<Request>,
+    /// What a worker that has gone had answered and nobody has read yet.
+    unread: VecDeque<Reply>,
 }
 
 impl WorkerLink {
@@ -76,8 +78,15 @@ impl WorkerLink {
     /// The system has no thread to give.
     pub fn spawn(work: impl Fn(Receiver<Request>, Sender<Reply>) + Send + Sync + 'static) -> std::io::Result<Self> {
         let work = Arc::new(work);
-        let mut link =
-            Self { reads: true, learns: false, work, thread: None, outbox: VecDeque::new(), errands: VecDeque::new() };
+        let mut link = Self {
+            reads: true,
+            learns: false,
+            work,
+            thread: None,
+            outbox: VecDeque::new(),
+            errands: VecDeque::new(),
+            unread: VecDeque::new(),
+        };
         link.start()?;
         Ok(link)
     }
@@ -116,9 +125,9 @@ impl WorkerLink {
         Ok(())
     }
 
-    /// Whether everything has been answered that was asked beside the turns' questions.
+    /// Whether everything has been answered, and heard, that was asked beside the turns' questions.
     pub fn is_idle(&self) -> bool {
-        self.errands.is_empty()
+        self.errands.is_empty() && self.unread.is_empty()
     }
 
     /// Sends a request; where the channel has no room it goes as soon as there is.
@@ -155,6 +164,9 @@ impl WorkerLink {
     /// # Errors
     /// The worker has gone, and everything it said has been read.
     pub fn receive(&mut self, patience: Duration) -> Result<Option<Reply>, LinkDown> {
+        if let Some(reply) = self.unread.pop_front() {
+            return Ok(Some(reply));
+        }
         let Some(thread) = &self.thread else { return Err(gone()) };
         let reply = match watch(|| thread.replies.try_recv().ok()) {
             Some(reply) => reply,
@@ -164,10 +176,7 @@ impl WorkerLink {
                 Err(RecvTimeoutError::Disconnected) => return Err(gone()),
             },
         };
-        if matches!(
-            reply,
-            Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Honoured | Reply::Troubled { .. }
-        ) {
+        if answers_errand(&reply) {
             self.errands.pop_front();
         }
         // A worker that has gone meanwhile is found out by the next call.
@@ -176,9 +185,20 @@ impl WorkerLink {
     }
 
     /// Why a worker that has gone could not be used, if that was the last that it said: it may go before anybody listens.
-    pub fn last_words(&self) -> Option<String> {
-        let unread = self.thread.as_ref()?.replies.try_iter();
-        unread.filter_map(|reply| if let Reply::Unusable { reason } = reply { Some(reason) } else { None }).last()
+    /// What else it said is kept to be received: errands that it had answered are not asked again.
+    pub fn last_words(&mut self) -> Option<String> {
+        let mut last = None;
+        let said: Vec<Reply> = self.thread.as_ref()?.replies.try_iter().collect();
+        for reply in said {
+            if answers_errand(&reply) {
+                self.errands.pop_front();
+            }
+            match reply {
+                Reply::Unusable { reason } => last = Some(reason),
+                other => self.unread.push_back(other),
+            }
+        }
+        last
     }
 
     /// Buries a worker that has gone; gives what it died of, if it said.
@@ -210,7 +230,13 @@ impl WorkerLink {
         self.thread = None;
         self.outbox.clear();
         self.errands.clear();
+        self.unread.clear();
     }
+}
+
+/// Whether a reply answers what was asked beside the turns' questions.
+const fn answers_errand(reply: &Reply) -> bool {
+    matches!(reply, Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Honoured | Reply::Troubled { .. })
 }
 
 fn gone() -> LinkDown {

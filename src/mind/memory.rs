@@ -82,7 +82,7 @@ pub(super) fn remember_sequel(
             let Some(memory) = memories.0.get_mut(&creatures.at(agent.id)).filter(|_| vitality.is_alive()) else {
                 continue;
             };
-            if let Some(last) = memory.experiences.back_mut().filter(|last| !last.done) {
+            if let Some(last) = memory.experiences.back_mut().filter(|last| !last.done && last.next.is_none()) {
                 last.next = Some(seen.0);
             }
         }

@@ -67,7 +67,7 @@ pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
 }
 
 /// Waits at most `patience` for what was asked beside the turns' questions, and lets it be noted: at the end of a run, and
-/// before it is saved. False if something has not come.
+/// before it is saved. False if something has not come, or will not: the minds have gone.
 pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
     let begun = Instant::now();
     while world.resource::<WorkerState>().is_up() && !world.resource::<WorkerLink>().is_idle() {
@@ -85,7 +85,7 @@ pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
     // What the last turn said has been noted; the systems of this schedule have not read it and must not.
     forget_messages(world);
     note_now(world);
-    true
+    world.resource::<WorkerState>().is_up()
 }
 
 /// Has the mail and all messages noted now, and not again by the next turn.
@@ -156,7 +156,7 @@ fn note_versions(trained: &Trained, habitats: &mut Query<(&Habitat, &mut Memorie
 
 /// How long the answer to the open question is waited for before the minds count as hung.
 pub fn patience(world: &World) -> Duration {
-    world.resource::<WorkerState>().patience(world.resource::<Asked>().waiting.len())
+    world.resource::<WorkerState>().patience(world.resource::<Asked>().thinkers.len())
 }
 
 /// Gives the minds up because they have been silent for `patience`. A thread that hangs cannot be stopped: it is left

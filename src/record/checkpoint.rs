@@ -124,10 +124,17 @@ impl Checkpoints {
         }
         let finish = || -> io::Result<()> {
             let mut file = BufWriter::new(File::create(new.path().join(STATE))?);
-            ciborium::into_writer(state, &mut file).map_err(io::Error::other)?;
+            ciborium::into_writer(state, &mut file).map_err(|error| match error {
+                ciborium::ser::Error::Io(error) => error,
+                other => io::Error::other(other.to_string()),
+            })?;
             file.flush()?;
             seal(new.path())?;
             if place.exists() {
+                // Saved twice after the same turn: what is there is not put at risk.
+                if read(&place).is_ok_and(|(known, _)| known == *state) {
+                    return Ok(());
+                }
                 fs::remove_dir_all(&place)?;
             }
             fs::rename(new.path(), &place)?;
@@ -148,13 +155,16 @@ impl Checkpoints {
             match read(path) {
                 Ok((state, minds)) => return Ok(Checkpoint { state, minds, troubles }),
                 Err(what) => troubles.push(format!(
-                    "The checkpoint {} cannot be used ({what}); the one before it is used.",
+                    "The checkpoint {} cannot be used ({what}); the one before it is used, if there is one.",
                     path.display()
                 )),
             }
         }
-        let folder = self.folder.clone();
-        Err(RecordError::NoCheckpoint { folder, broken: troubles.len() })
+        let run = self.folder.parent().unwrap_or(&self.folder).to_owned();
+        if !run.is_dir() {
+            return Err(RecordError::NoRun(run));
+        }
+        Err(RecordError::NoCheckpoint { run, broken: troubles.len() })
     }
 
     /// Takes those away that are newer than `turns` or were never finished: a run goes on from there and will make them anew.

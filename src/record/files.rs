@@ -2,9 +2,10 @@
 //! there in one step, so that nobody ever finds half a file.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Serialize;
@@ -18,14 +19,24 @@ pub enum RecordError {
     /// There is a run in it already.
     #[error("{} already holds a run; name another folder for --out, or add --overwrite.", .0.display())]
     Occupied(PathBuf),
+    /// The folder belongs to something else.
+    #[error("{} holds an experiment; name another folder.", .0.display())]
+    Foreign(PathBuf),
+    /// Another process writes to the folder.
+    #[error("{} is in use: another run is writing to it; wait for that, or name another folder.", .0.display())]
+    InUse(PathBuf),
+    /// There is no such folder.
+    #[error("There is no folder {}; name one that `evolora headless --out` has written.", .0.display())]
+    NoRun(PathBuf),
     /// No checkpoint of a run can be used.
     #[error(
-        "{} holds no checkpoint from which a run could go on{}; `--out` keeps them while a run is played.", folder.display(),
-        if *broken > 0 { format!(" ({broken} are broken)") } else { String::new() }
+        "{} holds no checkpoint from which a run could go on{}; begin anew with `--out {} --overwrite`.", run.display(),
+        match *broken { 0 => " (it was stopped before the first)".to_owned(), n => format!(" ({n} are broken)") },
+        run.display()
     )]
     NoCheckpoint {
-        /// Where they should be.
-        folder: PathBuf,
+        /// The folder of the run.
+        run: PathBuf,
         /// How many are there and are torn or altered.
         broken: usize,
     },
@@ -39,25 +50,47 @@ pub enum RecordError {
     },
 }
 
-/// The folder of a run.
+/// What a run leaves in its folder.
+const LEFT: [&str; 5] = ["run.json", "generations.csv", "lineage.csv", "hall.csv", "checkpoints"];
+
+/// The folder of a run. While it is held no other process can hold it.
 #[derive(Debug, Clone)]
 pub struct RunFiles {
     folder: PathBuf,
+    _lock: Arc<File>,
 }
 
 impl RunFiles {
-    /// Makes the folder, with those above it.
+    /// Makes the folder, with those above it. With `overwrite` what another run has left in it is taken away.
     ///
     /// # Errors
-    /// It holds a run already and `overwrite` is false, or it cannot be written.
+    /// It holds a run already and `overwrite` is false, it holds an experiment, it is in use, or it cannot be written.
     pub fn create(folder: impl Into<PathBuf>, overwrite: bool) -> Result<Self, RecordError> {
         let folder = folder.into();
-        if !overwrite && ["run.json", "generations.csv", "checkpoints"].iter().any(|name| folder.join(name).exists()) {
+        if folder.join("experiment.json").exists() {
+            return Err(RecordError::Foreign(folder));
+        }
+        if !overwrite && LEFT.iter().any(|name| folder.join(name).exists()) {
             return Err(RecordError::Occupied(folder));
         }
-        let files = Self { folder };
-        check_folder(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
+        let files = Self::open(folder)?;
+        files.checkpoints().clear()?;
+        for path in LEFT.iter().map(|name| files.folder.join(name)).filter(|path| path.is_file()) {
+            fs::remove_file(&path).map_err(|source| RecordError::Write { path, source })?;
+        }
         Ok(files)
+    }
+
+    /// The folder of a run that is there already.
+    ///
+    /// # Errors
+    /// It cannot be written to, or is in use.
+    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RecordError> {
+        let folder = folder.into();
+        let failed = |source| RecordError::Write { path: folder.clone(), source };
+        check_folder(&folder).map_err(failed)?;
+        let lock = lock_folder(&folder)?;
+        Ok(Self { folder, _lock: Arc::new(lock) })
     }
 
     /// Writes `generations.csv` anew.
@@ -89,16 +122,6 @@ impl RunFiles {
         Checkpoints::of(&self.folder)
     }
 
-    /// The folder of a run that is there already.
-    ///
-    /// # Errors
-    /// It cannot be written to.
-    pub fn open(folder: impl Into<PathBuf>) -> Result<Self, RecordError> {
-        let files = Self { folder: folder.into() };
-        check_folder(&files.folder).map_err(|source| RecordError::Write { path: files.folder.clone(), source })?;
-        Ok(files)
-    }
-
     /// Writes `run.json` anew.
     ///
     /// # Errors
@@ -120,6 +143,21 @@ impl RunFiles {
 
     fn replace(&self, name: &str, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), RecordError> {
         replace_file(&self.folder.join(name), write)
+    }
+}
+
+/// Keeps other processes out of a folder for as long as the file is open; the system lets go when this process ends, however
+/// that comes about.
+///
+/// # Errors
+/// Another process holds it, or it cannot be written to.
+pub fn lock_folder(folder: &Path) -> Result<File, RecordError> {
+    let path = folder.join(".lock");
+    let file = File::create(&path).map_err(|source| RecordError::Write { path, source })?;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(RecordError::InUse(folder.to_owned())),
+        // Where the system knows no locks there is none.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file),
     }
 }
 
@@ -216,7 +254,15 @@ mod tests {
         files.write_run(&serde_json::json!({"seed": 1})).unwrap();
         let again = RunFiles::create(folder.path().join("a/b"), false).unwrap_err().to_string();
         assert!(again.contains("already holds a run"), "{again}");
+        let both = RunFiles::create(folder.path().join("a/b"), true).unwrap_err().to_string();
+        assert!(both.contains("is in use"), "{both}");
+        drop(files);
+        fs::write(folder.path().join("a/b/hall.csv"), "old").unwrap();
         assert!(RunFiles::create(folder.path().join("a/b"), true).is_ok());
+        assert!(!folder.path().join("a/b/hall.csv").exists(), "nothing of another run is left");
+        fs::write(folder.path().join("a/experiment.json"), "{}").unwrap();
+        let foreign = RunFiles::create(folder.path().join("a"), true).unwrap_err().to_string();
+        assert!(foreign.contains("holds an experiment"), "{foreign}");
     }
 
     #[test]
@@ -242,7 +288,7 @@ mod tests {
         });
         assert!(failed.unwrap_err().to_string().contains("the disk is full"));
         assert_eq!(fs::read_to_string(folder.path().join("run.json")).unwrap(), "\"old\"\n");
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left behind");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "the lock, and nothing else, is left behind");
     }
 
     #[test]

@@ -133,6 +133,14 @@ impl Lessons {
 }
 
 impl History {
+    /// The row of a generation that lives, as far as it has come.
+    pub fn unfinished(&self, generation: &GenerationEnded, lineage: &Lineage) -> GenerationRow {
+        let mut row = GenerationRow::from(generation);
+        row.lines = lineage.lines(row.habitat, generation.lives.iter().map(|life| life.creature));
+        self.lessons.get(&row.habitat).copied().unwrap_or_default().tell(&mut row);
+        row
+    }
+
     /// The rows sorted by habitat and generation.
     pub fn sorted(&self) -> Vec<GenerationRow> {
         let mut rows = self.rows.clone();

@@ -56,8 +56,9 @@ pub struct Lineage {
 impl Lineage {
     /// How many founders' lines are alive among these.
     pub fn lines(&self, habitat: HabitatId, living: impl Iterator<Item = CreatureId>) -> u32 {
-        let founder = |creature| self.creatures.get(&(habitat, creature)).map(|one| one.founder);
-        living.filter_map(founder).collect::<BTreeSet<_>>().len() as u32
+        // Whoever is not known yet lives in the first generation.
+        let founder = |creature| self.creatures.get(&(habitat, creature)).map_or(creature, |one| one.founder);
+        living.map(founder).collect::<BTreeSet<_>>().len() as u32
     }
 
     fn note_lives(&mut self, ended: &GenerationEnded) {

@@ -9,7 +9,7 @@ mod history;
 mod lineage;
 
 pub use checkpoint::{Checkpoint, Checkpoints, ModelMark, RunState};
-pub use files::{RecordError, RunFiles, check_place, replace_file, write_csv};
+pub use files::{RecordError, RunFiles, check_place, lock_folder, replace_file, write_csv};
 pub use hall::{HallRow, hall_rows};
 pub use history::{GenerationRow, History, RecordPlugin};
 pub use lineage::{Ancestry, DiversityMeasured, Lineage};

@@ -83,7 +83,7 @@ impl ModelInfo {
 /// # Errors
 /// There is none, its headers are broken, or it is of a kind that is not known.
 pub fn inspect(settings: &ModelSettings) -> Result<ModelInfo> {
-    if settings.path.trim().is_empty() {
+    if load::is_shipped(settings) {
         return of_gguf(&load::shipped()?);
     }
     read_named(settings, inspect_files)

@@ -15,7 +15,7 @@ impl Llm {
     /// Makes the children of a habitat's next generation, and forgets who does not live on.
     pub fn breed(&mut self, breed: &Breed) -> Bred {
         let name = |creature| (breed.habitat, creature);
-        let mut population = self.shelf.open();
+        let population = self.shelf.open().clone();
         let (mut born, mut minds, mut trouble) = (Vec::new(), Vec::new(), None);
         for (birth, draws) in breed.births.iter().zip(&breed.draws) {
             let parents = birth.parents.map(|parent| population.minds.get(&name(parent)).cloned());
@@ -26,6 +26,7 @@ impl Llm {
             minds.push((name(birth.child), mind));
         }
         let lives = |creature: &CreatureId| breed.living.contains(creature);
+        let mut population = self.shelf.open();
         population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         population.minds.extend(minds);
         drop(population);

@@ -59,6 +59,30 @@ impl Founders {
         Ok((layout, Self { read, blanks }))
     }
 
+    /// Those that a run began with which goes on, and the layout that all have.
+    ///
+    /// # Errors
+    /// The model has not the matrices of the layout.
+    pub(super) fn inherited(
+        layout: &AdapterLayout,
+        read: &[Adapter],
+        loaded: &LoadedModel,
+    ) -> Result<(AdapterLayout, Self)> {
+        let sites = loaded.model.sites();
+        if let Some(site) = layout.sites.iter().find(|site| !sites.contains(site)) {
+            return Err(BrainError::Setting(format!(
+                "The run's adapters sit on {} of layer {}, which the model {} has not",
+                site.target, site.layer, loaded.name
+            )));
+        }
+        Ok((layout.clone(), Self { read: read.to_vec(), blanks: BTreeMap::new() }))
+    }
+
+    /// The adapters of files.
+    pub(super) fn read(&self) -> &[Adapter] {
+        &self.read
+    }
+
     /// What a founder begins with, in a habitat of this seed; `draws` are its own.
     pub(super) fn found(
         &mut self,

@@ -32,7 +32,7 @@ impl Llm {
     /// Lets everybody learn who has a lesson. Whoever's numbers would not be finite learns nothing, and says so.
     pub fn train(&mut self, train: &Train) -> Trained {
         let begun = Instant::now();
-        let mut population = self.shelf.open();
+        let population = self.shelf.open().clone();
         // Whoever has experience has been asked, and so has a mind.
         let known = train.lessons.iter().filter_map(|lesson| {
             let mind = population.minds.get(&(lesson.habitat, lesson.creature))?.clone();
@@ -59,6 +59,7 @@ impl Llm {
             }
         });
         let mut learned = Vec::with_capacity(train.lessons.len());
+        let mut population = self.shelf.open();
         for pupil in batches.into_iter().flatten() {
             if pupil.learned.refused.is_none() {
                 population.minds.insert((pupil.lesson.habitat, pupil.lesson.creature), pupil.mind);

@@ -17,7 +17,7 @@ use super::{
     catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
     load::{LoadedModel, load_model, quantise},
-    lora::AdapterLayout,
+    lora::{Adapter, AdapterLayout},
     model::Prefix,
     population::{Mind, Name, Population, Shelf},
 };
@@ -53,6 +53,8 @@ pub struct LlmPlan {
     pub founder_spread: f32,
     /// Whether creatures pass on what they were born with, so that it must be kept beside what they learn.
     pub keeps_genomes: bool,
+    /// Where a run goes on: the layout and the founders' adapters that it began with, in place of those that the settings name.
+    pub inherited: Option<(AdapterLayout, Vec<Adapter>)>,
 }
 
 /// A language model with an adapter for every creature.
@@ -96,7 +98,10 @@ impl Llm {
         }
         let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
         let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
-        let (layout, founders) = Founders::of(&plan.lora, &loaded)?;
+        let (layout, founders) = match &plan.inherited {
+            Some((layout, founders)) => Founders::inherited(layout, founders, &loaded)?,
+            None => Founders::of(&plan.lora, &loaded)?,
+        };
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
         let population = Population { layout: Some(layout.clone()), ..Population::default() };
@@ -112,6 +117,7 @@ impl Llm {
         let mut population = shelf.open();
         population.check(&self.layout)?;
         population.layout = Some(self.layout.clone());
+        population.founders = self.founders.read().to_vec();
         drop(population);
         self.shelf = shelf;
         Ok(self)

@@ -39,16 +39,19 @@ impl Llm {
     /// A prompt is not text for the tokenizer, or an operation fails.
     pub fn think(&mut self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
         let shelf = self.shelf.clone();
-        let mut population = shelf.open();
-        self.settle(&mut population, thinkers);
+        let population = {
+            let mut population = shelf.open();
+            self.settle(&mut population, thinkers);
+            // A copy, which is cheap: if this thread hangs, whoever saves the run must not wait for it.
+            population.clone()
+        };
         let most = if self.is_small() { SMALL_BATCH } else { LARGE_BATCH };
         // A batch holds agents of one habitat, so that no habitat's numbers depend on its neighbours.
         let batches: Vec<_> =
             thinkers.chunk_by(|a, b| a.habitat == b.habitat).flat_map(|habitat| habitat.chunks(most)).collect();
-        let (this, minds) = (&*self, &*population);
+        let (this, minds) = (&*self, &population);
         let thought: Result<Vec<_>> =
             this.pool.install(|| batches.par_iter().map(|batch| this.answer(batch, minds)).collect());
-        drop(population);
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thought, prefix), thinker) in thought?.into_iter().flatten().zip(thinkers) {
             if let Some(prefix) = prefix {
@@ -170,9 +173,9 @@ impl Llm {
     /// A prompt is not text for the tokenizer, or an operation fails.
     pub fn survey(&self, survey: &Survey) -> Result<Surveyed> {
         let Survey { habitat, generation, newborn, creatures, prompts } = survey;
-        let population = self.shelf.open();
+        let population = self.shelf.open().clone();
         let tokens: Vec<_> = prompts.iter().map(|prompt| self.encode(prompt)).collect::<Result<_>>()?;
-        let minds = &*population;
+        let minds = &population;
         let known =
             |creature: &&Option<_>| creature.is_none_or(|creature| minds.minds.contains_key(&(*habitat, creature)));
         let asked: Vec<_> = creatures.iter().filter(known).collect();

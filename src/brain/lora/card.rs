@@ -11,10 +11,13 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Base, CardLineage, Creature, RowOrder, ScoreCard, Site,
+    Adapter, Base, CardLineage, Creature, RowOrder, ScoreCard, Site,
     pairs::{Kept, SafetensorsFile, Source as _, read_pairs, shown, to_bytes, write_safetensors},
 };
-use crate::brain::error::{BrainError, Result};
+use crate::brain::{
+    catalog::sha256,
+    error::{BrainError, Result},
+};
 
 /// The key of the metadata under which a card says what it is.
 pub(super) const KEY: &str = "evolora_card";
@@ -36,6 +39,18 @@ struct Card {
     scores: ScoreCard,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     made_from: Option<String>,
+    /// SHA-256 of the numbers, matrix by matrix in the order of their names, A before B, as f32 with the little end first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    numbers_sha256: Option<String>,
+}
+
+/// The sum of a card's numbers.
+fn sum(sites: &[Site], adapter: &Adapter) -> String {
+    let mut pairs: Vec<_> = sites.iter().map(site_name).zip(&adapter.pairs).collect();
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let bytes: Vec<u8> =
+        pairs.into_iter().flat_map(|(_, pair)| [to_bytes(&pair.a), to_bytes(&pair.b)].concat()).collect();
+    sha256(&bytes)
 }
 
 /// The model that a card was made on.
@@ -69,6 +84,7 @@ pub(super) fn write_card(base: &Base, creature: &Creature) -> Result<Vec<u8>> {
         lineage: creature.lineage.clone(),
         scores: creature.scores.clone(),
         made_from: creature.made_from.clone(),
+        numbers_sha256: Some(sum(&layout.sites, &creature.adapter)),
     };
     let card = serde_json::to_string(&card);
     let card = card.map_err(|error| BrainError::Setting(format!("The creature cannot be described ({error})")))?;
@@ -117,6 +133,13 @@ pub(super) fn read_card(path: &Path, base: &Base, any_model: bool) -> Result<Cre
     let (layout, adapter) = read_pairs(&mut file, &kept)?;
     if let Some(site) = layout.sites.iter().find(|site| !card.sites.contains(&site_name(site))) {
         return Err(refuse(format!("it holds the tensor {}, which its card does not name", tensors(site)[0])));
+    }
+    // Rows that were put into another order are no longer those that were summed.
+    let sum = (rows == base.rows()).then(|| sum(&layout.sites, &adapter));
+    if let (Some(was), Some(is)) = (&card.numbers_sha256, &sum)
+        && was != is
+    {
+        return Err(refuse("its numbers were altered: they do not give the sum that the card names".to_owned()));
     }
     let other = card.model.sha256 != base.sha256;
     let made_on = other.then(|| format!("a card of the model {}, SHA-256 {}", card.model.name, card.model.sha256));

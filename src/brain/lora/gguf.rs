@@ -16,7 +16,7 @@ use candle_core::{
 
 use super::{
     Adapter, AdapterLayout, Base, Creature, RowOrder, Site,
-    pairs::{Kept, Source as _, read_pairs},
+    pairs::{Kept, Source as _, read_pairs, shown},
     peft::module,
 };
 use crate::brain::{
@@ -40,11 +40,11 @@ pub(super) fn read_gguf_adapter(path: &Path, shape: &ModelShape) -> Result<(Adap
     let text = |key: &str| file.text(key).unwrap_or("nothing");
     let architecture = text("general.architecture");
     let what = if text("general.type") != "adapter" {
-        Some(format!("it holds a {}, and no adapter", file.text("general.type").unwrap_or("model")))
+        Some(format!("it holds a {}, and no adapter", shown(file.text("general.type").unwrap_or("model"))))
     } else if text("adapter.type") != "lora" {
-        Some(format!("it is an adapter of the type {}, and lora alone is known here", text("adapter.type")))
+        Some(format!("it is an adapter of the type {}, and lora alone is known here", shown(text("adapter.type"))))
     } else if architecture != shape.family() || matches!(shape, ModelShape::GptNeo(_)) {
-        Some(format!("it is made for the architecture {architecture}, and the model is of {}", shape.family()))
+        Some(format!("it is made for the architecture {}, and the model is of {}", shown(architecture), shape.family()))
     } else if file.content().metadata.contains_key("adapter.alora.invocation_tokens") {
         Some("it wakes at certain tokens only (aLoRA), which is not known here".to_owned())
     } else {

@@ -1,7 +1,6 @@
 //! The adapters' part of a product, for a batch in which each group of rows has its own adapter.
 //!
-//! The cost grows with rows, not with rows × agents: each group multiplies its own rows only, and neighbours that share A
-//! make one product of it.
+//! The cost grows with rows, not with rows × agents: each group multiplies its own rows only.
 
 use std::{ops::Range, sync::Arc};
 

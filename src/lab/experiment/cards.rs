@@ -3,7 +3,7 @@
 use super::{
     champion::{Candidate, Champion, MapResult},
     error::ExperimentError,
-    folder::ExperimentFolder,
+    folder::{CHAMPIONS, ExperimentFolder},
 };
 use crate::{
     app::{AppError, export_creature},
@@ -48,7 +48,7 @@ pub(super) fn save_champion(
         scores,
         made_from: Some(format!("the arm `{arm}` of an experiment")),
     };
-    let out = folder.path().join("champions").join(format!("{arm}-{seed}.card"));
+    let out = folder.path().join(CHAMPIONS).join(format!("{arm}-{seed}.card"));
     export_creature(&base, &creature, AdapterFormat::Card, &out, true)?;
     Ok(())
 }

@@ -35,7 +35,7 @@ pub struct ChampionPlan {
 
 impl Default for ChampionPlan {
     fn default() -> Self {
-        Self { candidates: 5, validation_maps: 10, maps: 20, turns: 500 }
+        Self { candidates: 10, validation_maps: 30, maps: 20, turns: 500 }
     }
 }
 

@@ -17,6 +17,11 @@ pub enum ExperimentError {
     /// Seeds that cannot be read.
     #[error("--seeds {0}: write seeds like 42-46, or 42,43,50: up to 1,000 whole numbers, each once.")]
     Seeds(String),
+    /// Champions on too many maps.
+    #[error(
+        "Seeds × --candidates × --validation-maps are {0} habitats side by side, and 10000 are the most: turn one of them down."
+    )]
+    Champions(u64),
     /// A setting that every arm or seed sets by itself.
     #[error(
         "`{key}` is {value} in the settings, but in an experiment that is what {flag} says: leave it at its default."

@@ -23,6 +23,8 @@ use crate::{
 const MARK: &str = "experiment.json";
 /// The folder of the cells.
 const CELLS: &str = "cells";
+/// The folder of the champions' cards.
+pub(super) const CHAMPIONS: &str = "champions";
 
 /// The model that an arm was lived with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,7 +44,7 @@ pub struct Cell {
     pub seed: u64,
     /// The program's version.
     pub version: String,
-    /// The commit that it was built from.
+    /// The commit of the source when it was lived.
     pub commit: String,
     /// The model; `None` where a scripted mind decided.
     pub model: Option<ModelName>,
@@ -97,11 +99,13 @@ impl ExperimentFolder {
         if !place.exists() && folder.holds_something()? {
             return Err(ExperimentError::Foreign(folder.path));
         }
-        match fs::remove_dir_all(folder.path.join(CELLS)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => {
-                return Err(RecordError::Write { path: folder.path.join(CELLS), source: error }.into());
+        for path in [CELLS, CHAMPIONS].map(|name| folder.path.join(name)) {
+            match fs::remove_dir_all(&path) {
+                Err(source) if source.kind() != ErrorKind::NotFound => {
+                    return Err(RecordError::Write { path, source }.into());
+                }
+                _ => {}
             }
-            _ => {}
         }
         let mark = Mark { program: "evolora".to_owned(), champions: *champions, settings: config.clone() };
         write_json(&place, &mark)?;

@@ -28,6 +28,9 @@ pub struct ExperimentPlan {
     pub with_champions: Vec<&'static str>,
 }
 
+/// Habitats that may live side by side.
+const MOST_HABITATS: u64 = 10_000;
+
 impl ExperimentPlan {
     /// Refuses settings that say what arms and seeds are to say.
     ///
@@ -38,6 +41,12 @@ impl ExperimentPlan {
             if let Some((key, flag)) = TAKEN.iter().find(|(key, _)| *key == difference.key) {
                 return Err(ExperimentError::Taken { key, value: difference.new, flag });
             }
+        }
+        // Candidates are played side by side, each on its own habitats: found out now, not after an arm has lived.
+        let ChampionPlan { candidates, validation_maps, maps, .. } = self.champions;
+        let habitats = self.seeds.len() as u64 * u64::from((candidates * validation_maps).max(maps));
+        if !self.with_champions.is_empty() && habitats > MOST_HABITATS {
+            return Err(ExperimentError::Champions(habitats));
         }
         Ok(())
     }
@@ -120,8 +129,11 @@ mod tests {
         assert_eq!(
             plan.command(),
             "evolora experiment --arms rules,both --seeds 42,43 --set 'model.path=my models/a.gguf' --set run.turns=300 \
-             --champions both --candidates 5 --validation-maps 10 --maps 20 --champion-turns 500 --out DIR"
+             --champions both --candidates 10 --validation-maps 30 --maps 20 --champion-turns 500 --out DIR"
         );
+        plan.champions.validation_maps = 1000;
+        assert!(plan.check().unwrap_err().to_string().contains("20000 habitats"));
+        plan.champions.validation_maps = 3;
         plan.config.learning.sharing = 0.5;
         let error = plan.check().unwrap_err().to_string();
         assert!(error.contains("`learning.sharing` is 0.5") && error.contains("--arms"), "{error}");

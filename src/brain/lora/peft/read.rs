@@ -11,7 +11,7 @@ use crate::brain::{
     files::read_json,
     lora::{
         Adapter, AdapterLayout, RowOrder,
-        pairs::{Kept, MAX_RANK, SafetensorsFile, read_pairs},
+        pairs::{Kept, MAX_RANK, SafetensorsFile, read_pairs, shown},
     },
     model::{LanguageModel, ModelShape},
 };
@@ -51,13 +51,16 @@ impl PeftConfig {
         let begin = self.init_lora_weights.as_str().unwrap_or_default();
         let changes_base = ["pissa", "olora", "corda", "loftq"].iter().any(|word| begin.starts_with(word));
         let odd = [
-            (self.peft_type != "LORA", format!("it is of the type {}", self.peft_type)),
+            (self.peft_type != "LORA", format!("it is of the type {}", shown(&self.peft_type))),
             (self.bias.as_deref().is_some_and(|bias| bias != "none"), "it changes biases".to_owned()),
             (self.fan_in_fan_out, "its matrices lie the other way round (fan_in_fan_out)".to_owned()),
             (self.use_dora, "it is a DoRA".to_owned()),
             (!self.rank_pattern.is_empty() || !self.alpha_pattern.is_empty(), "its ranks differ by layer".to_owned()),
             (self.alora_invocation_tokens.is_some(), "it wakes at certain tokens only (aLoRA)".to_owned()),
-            (changes_base, format!("its base is no more the one that it began with (init_lora_weights {begin})")),
+            (
+                changes_base,
+                format!("its base is no more the one that it began with (init_lora_weights {})", shown(begin)),
+            ),
             (
                 self.r == 0 || self.r > MAX_RANK || !self.lora_alpha.is_finite(),
                 format!("its rank is {} and its alpha {}", self.r, self.lora_alpha),
