@@ -53,9 +53,9 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     };
     let mut simulation = simulation.until(Arc::clone(&stop));
     let (config, facts) = (simulation.config().clone(), simulation.facts().cloned());
-    if args.resume.is_some() && simulation.is_finished() {
-        let lived = config.run.generations;
-        say(&format!("All {lived} generations of this run have lived; --generations with more than that goes on."));
+    let over = simulation.is_finished();
+    if over && files.as_ref().is_some_and(RunFiles::is_complete) {
+        say(&nothing_left(&config));
         return Ok(ExitCode::SUCCESS);
     }
     let (before, already) = (simulation.turns(), simulation.rows().len());
@@ -84,12 +84,22 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     })?;
     bar.finish_and_clear();
     keeper.write_report(&report)?;
-    print_summary(&report, before, args.out.as_ref().or(args.resume.as_ref()));
+    if over {
+        // It was killed between its last checkpoint and its results.
+        say(&nothing_left(&config));
+    } else {
+        print_summary(&report, before, args.out.as_ref().or(args.resume.as_ref()));
+    }
     if let Some(trouble) = keeper.trouble() {
         complain(&format!("The end of the run is in no checkpoint. {trouble}"));
         return Ok(ExitCode::FAILURE);
     }
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
+}
+
+fn nothing_left(config: &RunConfig) -> String {
+    let lived = config.run.generations;
+    format!("All {lived} generations of this run have lived; --generations with more than that goes on.")
 }
 
 /// A run from its beginning, and the folder that it is written to.

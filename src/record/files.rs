@@ -93,6 +93,12 @@ impl RunFiles {
         Ok(Self { folder, _lock: Arc::new(lock) })
     }
 
+    /// Whether the results of a run that is over are all there: `run.json`, which is written last, says so.
+    pub fn is_complete(&self) -> bool {
+        let text = fs::read_to_string(self.folder.join("run.json")).unwrap_or_default();
+        serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|run| run["ended"] == "complete")
+    }
+
     /// Writes `generations.csv` anew.
     ///
     /// # Errors
