@@ -1,4 +1,5 @@
 //! Runs that are stopped, killed or damaged, and go on as if nothing had been.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::{
     fs,
@@ -305,4 +306,24 @@ fn creatures_are_found_with_their_adapters_and_memories() {
     let error = find("99").unwrap_err().to_string();
     assert!(error.contains("has no creature 99; its population are"), "{error}");
     assert!("worst".parse::<Chosen>().is_err());
+}
+
+#[test]
+fn a_run_needs_its_founders_files_no_more_once_it_has_begun() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+    let path = |path: &Path| path.to_str().unwrap().to_owned();
+    let card = path(&folder.path().join("best.card"));
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_evolora"));
+        let output = command.args(arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&[&["headless"][..], &LIFE, &["--out", &path(&first)]].concat());
+    run(&["export", "--run", &path(&first), "--format", "card", "--out", &card]);
+    let founder = format!("lora.adapter={card}");
+    run(&[&["headless"][..], &LIFE, &["--set", &founder, "--out", &path(&second)]].concat());
+    fs::remove_file(&card).unwrap();
+    run(&["headless", "--resume", &path(&second), "--generations", "3"]);
+    assert_eq!(fs::read_to_string(second.join("generations.csv")).unwrap().lines().count(), 4);
 }

@@ -68,7 +68,8 @@ impl Keeper {
             self.saved = Instant::now();
         }
         self.is_due |= has_rows || simulation.turns().is_multiple_of(u64::from(self.config.run.checkpoint_every));
-        if !must && !(self.is_due && self.kept.elapsed() >= self.took * MOST_SAVING) {
+        let may = self.is_due && self.kept.elapsed() >= self.took * MOST_SAVING;
+        if !must && !may {
             return Ok(None);
         }
         let begun = Instant::now();

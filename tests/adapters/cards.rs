@@ -145,6 +145,7 @@ fn what_is_wrong_with_a_card_is_said_by_name() {
             |_, all| all[2].2[..4].copy_from_slice(&f32::NAN.to_le_bytes()),
             "layers.0.q.lora_A holds numbers that are not finite",
         ),
+        (|_, all| all[2].2[0] ^= 1, "its numbers were altered: they do not give the sum that the card names"),
     ];
     let (_folder, whole) = place(&changed(&card, |_, _| ()));
     assert!(load_adapter(&whole, &loaded).is_ok(), "what these change is whole before");
