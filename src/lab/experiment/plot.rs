@@ -224,7 +224,7 @@ fn draw_legend(area: &Area<'_>, panel: &Panel, curves: &[Curve], ends: Vec<i32>)
     }
     if panel.rules {
         let note = (FONT, 12).into_font().color(&INK.mix(0.7)).pos(Pos::new(HPos::Left, VPos::Center));
-        area.draw(&Text::new("dotted line at 1: rules · bands: 95 %".to_owned(), (6, height as i32 - 24), note))?;
+        area.draw(&Text::new("dashed line at 1: rules · bands: 95 %".to_owned(), (6, height as i32 - 24), note))?;
     }
     Ok(())
 }
