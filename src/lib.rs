@@ -1,11 +1,12 @@
 //! Evolora: a desktop world in which language-model minds are born, learn, breed and die before your eyes.
 //!
-//! Rooms, each of which may use only those above it: [`config`], [`protocol`] · [`sim`], [`brain`], [`genetics`],
+//! Rooms, each of which may use only those above it: [`config`], [`protocol`], [`checksum`] · [`sim`], [`brain`], [`genetics`],
 //! [`language`], [`policy`] · `download` (with the feature) · [`mind`] · [`record`] · `view`, `ui` (with the window) · [`app`], [`lab`] · [`cli`].
 //! The README's map says what each one holds; the test `rooms` keeps the walls.
 
 pub mod app;
 pub mod brain;
+pub mod checksum;
 pub mod cli;
 pub mod config;
 #[cfg(feature = "download")]

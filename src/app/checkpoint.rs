@@ -14,7 +14,6 @@ use crate::{
     brain::{Population, SHIPPED_NAME, Shelf, model_sha256},
     config::{ModelSettings, RunConfig},
     mind::{go_on, restore_snapshot, save_habitats},
-    protocol::MindFacts,
     record::{Checkpoint, Checkpoints, ModelMark, RunState},
 };
 
@@ -54,7 +53,7 @@ impl Simulation {
             ));
         }
         let (config, turns) = (self.config().clone(), self.turns());
-        let model = self.facts().map(mark);
+        let model = self.facts().map(ModelMark::of);
         // A copy, so that the worker may go on while it is written.
         let population = self.shelf().map(|shelf| shelf.open().clone());
         let world = self.world_mut();
@@ -97,10 +96,6 @@ impl Simulation {
         go_on(world);
         Ok(simulation)
     }
-}
-
-fn mark(facts: &MindFacts) -> ModelMark {
-    ModelMark { name: facts.name.clone(), sha256: facts.sha256.clone() }
 }
 
 /// Refuses another model than the one that the run was played with.

@@ -8,13 +8,16 @@ use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
-    catalog::{Format, fingerprint, name_of, read_named, sha256},
+    catalog::{Format, fingerprint, name_of, read_named},
     chat::ChatTemplate,
     error::{BrainError, Result},
     files::{GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config, read_json},
     model::{GptNeo, LanguageModel, Llama, ModelShape},
 };
-use crate::config::{Device as DeviceChoice, ModelSettings, Quantisation};
+use crate::{
+    checksum::sha256,
+    config::{Device as DeviceChoice, ModelSettings, Quantisation},
+};
 
 /// The model that ships with the program.
 static SHIPPED: &[u8] = include_bytes!("../../models/evolora-206k.gguf");

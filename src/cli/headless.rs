@@ -114,15 +114,14 @@ fn begin(args: &HeadlessArgs) -> Result<(Simulation, Option<RunFiles>), AppError
 fn resume(folder: &Path, settings: &SettingsArgs) -> Result<(Simulation, Option<RunFiles>), AppError> {
     let changes = settings.changes()?;
     let checkpoints = Checkpoints::of(folder);
-    // Whether there is anything is found out before a lock is left there.
-    checkpoints.newest()?;
-    let files = RunFiles::open(folder)?;
+    // Nobody else may write while it is read; where there is no folder none is made.
+    let files = folder.is_dir().then(|| RunFiles::open(folder)).transpose()?;
     let checkpoint = checkpoints.newest()?;
     checkpoint.troubles.iter().for_each(|trouble| complain(trouble));
     let turns = checkpoint.state.turns;
     let simulation = Simulation::resume(checkpoint, &changes)?;
     checkpoints.go_on_from(turns)?;
-    Ok((simulation, Some(files)))
+    Ok((simulation, files))
 }
 
 /// True once the person or the system has asked the run to end; a second time ends the program at once.

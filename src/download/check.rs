@@ -3,17 +3,13 @@
 //! The hub's `etag` of a large file is its SHA-256; that of a small one, which lies in git itself, is git's: the SHA-1 of
 //! `blob LENGTH\0` and the bytes.
 
-use std::{
-    fmt,
-    fs::File,
-    io::{BufReader, Read},
-    path::Path,
-};
+use std::{fmt, path::Path};
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::DownloadError;
+use crate::checksum::digest_of_file;
 
 /// What a file was held against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,10 +39,12 @@ pub(super) fn check(path: &Path, etag: &str, bytes: u64) -> Result<Digest, Downl
     let length = std::fs::metadata(path).map_err(broken)?.len();
     let (digest, expected, found) = match etag.len() {
         _ if length != bytes => (Digest::Length, bytes.to_string(), length.to_string()),
-        64 if is_hex => (Digest::Sha256, etag.to_ascii_lowercase(), digest_of(Sha256::new(), path).map_err(broken)?),
+        64 if is_hex => {
+            (Digest::Sha256, etag.to_ascii_lowercase(), digest_of_file(Sha256::new(), path).map_err(broken)?)
+        }
         40 if is_hex => {
             let git = Sha1::new_with_prefix(format!("blob {length}\0"));
-            (Digest::GitSha1, etag.to_ascii_lowercase(), digest_of(git, path).map_err(broken)?)
+            (Digest::GitSha1, etag.to_ascii_lowercase(), digest_of_file(git, path).map_err(broken)?)
         }
         _ => (Digest::Length, bytes.to_string(), length.to_string()),
     };
@@ -60,18 +58,6 @@ pub(super) fn check(path: &Path, etag: &str, bytes: u64) -> Result<Digest, Downl
         std::fs::remove_file(&blob).map_err(broken)?;
     }
     Err(DownloadError::Damaged { file: path.to_owned(), digest, expected })
-}
-
-fn digest_of(mut digest: impl sha2::Digest, path: &Path) -> std::io::Result<String> {
-    let mut file = BufReader::new(File::open(path)?);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let read = file.read(&mut buffer)?;
-        if read == 0 {
-            return Ok(digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
-        }
-        digest.update(&buffer[..read]);
-    }
 }
 
 #[cfg(test)]

@@ -9,20 +9,24 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufReader, BufWriter, Read, Write},
+    io::{self, BufReader, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use bevy::prelude::*;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     files::{RecordError, readable_by_all, sync_folder},
     history::History,
     lineage::Lineage,
 };
-use crate::{config::RunConfig, mind::Snapshot};
+use crate::{
+    checksum::{sha256, sha256_of_file},
+    config::RunConfig,
+    mind::Snapshot,
+    protocol::MindFacts,
+};
 
 /// Checkpoints that are kept: the newest.
 const KEPT: usize = 3;
@@ -41,6 +45,13 @@ pub struct ModelMark {
     pub name: String,
     /// SHA-256 of its files, in hexadecimal.
     pub sha256: String,
+}
+
+impl ModelMark {
+    /// That of a model that has been loaded.
+    pub fn of(facts: &MindFacts) -> Self {
+        Self { name: facts.name.clone(), sha256: facts.sha256.clone() }
+    }
 }
 
 /// A run between two turns, without its adapters.
@@ -217,10 +228,10 @@ fn seal(folder: &Path) -> io::Result<()> {
             let file = File::open(&path)?;
             readable_by_all(&file)?;
             file.sync_all()?;
-            lines.push_str(&format!("{}  {name}\n", sum_of_file(&path)?));
+            lines.push_str(&format!("{}  {name}\n", sha256_of_file(&path)?));
         }
     }
-    lines.push_str(&format!("# {}\n", hex(&Sha256::digest(lines.as_bytes()))));
+    lines.push_str(&format!("# {}\n", sha256(lines.as_bytes())));
     let mut file = File::create(folder.join(SUMS))?;
     file.write_all(lines.as_bytes())?;
     file.sync_all()?;
@@ -236,7 +247,7 @@ fn read(folder: &Path) -> Result<(RunState, Option<PathBuf>), String> {
     let sums = fs::read_to_string(folder.join(SUMS)).map_err(|error| failed(SUMS, error))?;
     let own = sums.trim_end_matches('\n').rfind('\n').map_or(0, |at| at + 1);
     let (lines, last) = sums.split_at(own);
-    if last != format!("# {}\n", hex(&Sha256::digest(lines.as_bytes()))) {
+    if last != format!("# {}\n", sha256(lines.as_bytes())) {
         return Err(format!("{SUMS} was altered or is torn"));
     }
     let mut minds = None;
@@ -246,7 +257,7 @@ fn read(folder: &Path) -> Result<(RunState, Option<PathBuf>), String> {
     }
     for (sum, name) in listed.into_iter().filter(|(_, name)| [MINDS, STATE].contains(name)) {
         let path = folder.join(name);
-        if sum_of_file(&path).map_err(|error| failed(name, error))? != sum {
+        if sha256_of_file(&path).map_err(|error| failed(name, error))? != sum {
             return Err(format!("{name} was altered or is torn"));
         }
         minds = minds.or((name == MINDS).then_some(path));
@@ -258,18 +269,4 @@ fn read(folder: &Path) -> Result<(RunState, Option<PathBuf>), String> {
         return Err(format!("its format is {} and this version reads {FORMAT}", state.format));
     }
     Ok((state, minds))
-}
-
-fn sum_of_file(path: &Path) -> io::Result<String> {
-    let (mut file, mut sum, mut piece) = (File::open(path)?, Sha256::new(), vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(hex(&sum.finalize())),
-            n => sum.update(&piece[..n]),
-        }
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -12,7 +12,7 @@ mod memory;
 mod shelf;
 
 pub use find::{Format, find_files};
-pub use fingerprint::{fingerprint, sha256};
+pub use fingerprint::fingerprint;
 pub use hub::Hub;
 pub(in crate::brain) use hub::repository_of;
 pub use inspect::{KindShare, ModelInfo, inspect};

@@ -14,9 +14,9 @@ use super::{
     Adapter, Base, CardLineage, Creature, RowOrder, ScoreCard, Site,
     pairs::{Kept, SafetensorsFile, Source as _, read_pairs, shown, to_bytes, write_safetensors},
 };
-use crate::brain::{
-    catalog::sha256,
-    error::{BrainError, Result},
+use crate::{
+    brain::error::{BrainError, Result},
+    checksum::sha256,
 };
 
 /// The key of the metadata under which a card says what it is.

@@ -6,29 +6,24 @@ use super::{
     folder::{CHAMPIONS, ExperimentFolder},
 };
 use crate::{
-    app::{AppError, export_creature},
-    brain::{
-        load_model,
-        lora::{AdapterFormat, AdapterLayout, Base, CardLineage, Creature, ScoreCard},
-    },
-    config::RunConfig,
+    app::export_creature,
+    brain::lora::{AdapterFormat, AdapterLayout, Base, CardLineage, Creature, ScoreCard},
 };
 
 /// Writes a champion's card to `champions/ARM-SEED.card`: its scores are means over the unseen maps, beside `rules` alone
 /// on the same maps.
 ///
 /// # Errors
-/// The model cannot be loaded or the card not written.
+/// The card cannot be written.
 pub(super) fn save_champion(
     folder: &ExperimentFolder,
     (arm, seed): (&str, u64),
-    config: &RunConfig,
+    base: &Base,
     layout: &AdapterLayout,
     candidates: &[Candidate],
     champion: &Champion,
 ) -> Result<(), ExperimentError> {
     let Some(candidate) = candidates.iter().find(|one| one.creature == champion.creature) else { return Ok(()) };
-    let base = Base::of(&load_model(&config.model).map_err(AppError::from)?);
     let mean = |value: fn(&MapResult) -> f64| {
         let sum: f64 = champion.maps.iter().map(value).sum();
         (!champion.maps.is_empty()).then(|| sum / champion.maps.len() as f64)
@@ -49,6 +44,6 @@ pub(super) fn save_champion(
         made_from: Some(format!("the arm `{arm}` of an experiment")),
     };
     let out = folder.path().join(CHAMPIONS).join(format!("{arm}-{seed}.card"));
-    export_creature(&base, &creature, AdapterFormat::Card, &out, true)?;
+    export_creature(base, &creature, AdapterFormat::Card, &out, true)?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::RunConfig,
-    record::{GenerationRow, RecordError, replace_file},
+    record::{GenerationRow, ModelMark, RecordError, replace_file},
 };
 
 /// The file that tells an experiment's folder from any other.
@@ -25,15 +25,6 @@ const MARK: &str = "experiment.json";
 const CELLS: &str = "cells";
 /// The folder of the champions' cards.
 pub(super) const CHAMPIONS: &str = "champions";
-
-/// The model that an arm was lived with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ModelName {
-    /// Its name.
-    pub name: String,
-    /// SHA-256 of its files, in hexadecimal.
-    pub sha256: String,
-}
 
 /// What one arm lived with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,7 +38,7 @@ pub struct Cell {
     /// The commit of the source when it was lived.
     pub commit: String,
     /// The model; `None` where a scripted mind decided.
-    pub model: Option<ModelName>,
+    pub model: Option<ModelMark>,
     /// What went wrong, if anything did.
     pub complaint: Option<String>,
     /// The generations, in order.
@@ -163,7 +154,7 @@ impl ExperimentFolder {
     ///
     /// # Errors
     /// It is another.
-    pub fn check_model(&self, cells: &[Cell], model: &ModelName) -> Result<(), ExperimentError> {
+    pub fn check_model(&self, cells: &[Cell], model: &ModelMark) -> Result<(), ExperimentError> {
         let mut known = cells.iter().filter_map(|cell| Some((cell, cell.model.as_ref()?)));
         let Some((cell, known)) = known.find(|(_, known)| known.sha256 != model.sha256) else { return Ok(()) };
         let path = self.cell_path(&cell.arm, cell.seed);
@@ -203,7 +194,7 @@ mod tests {
             seed: 3,
             version: "1".to_owned(),
             commit: "c".to_owned(),
-            model: Some(ModelName { name: "m".to_owned(), sha256: "ab".to_owned() }),
+            model: Some(ModelMark { name: "m".to_owned(), sha256: "ab".to_owned() }),
             complaint: None,
             rows: vec![row],
             champion: None,
@@ -220,7 +211,7 @@ mod tests {
         let known = folder.load("both", 3, &config).unwrap().unwrap();
         assert_eq!(known, cell(&config));
         folder.check_model(std::slice::from_ref(&known), &known.model.clone().unwrap()).unwrap();
-        let other = ModelName { name: "m".to_owned(), sha256: "cd".to_owned() };
+        let other = ModelMark { name: "m".to_owned(), sha256: "cd".to_owned() };
         let refused = folder.check_model(&[known], &other).unwrap_err().to_string();
         assert!(refused.contains("SHA-256 of the model` is ab, and now it is cd"), "{refused}");
         config.run.threads = 7;

@@ -23,7 +23,7 @@ pub use arms::{ARMS, Arm, choose_arms};
 pub use champion::{Champion, ChampionPlan, MapResult};
 pub use differences::{Difference, differences};
 pub use error::ExperimentError;
-pub use folder::{Cell, ExperimentFolder, ModelName};
+pub use folder::{Cell, ExperimentFolder};
 pub use origin::commit;
 pub use plan::{ExperimentPlan, read_seeds};
 pub use run::{Stage, Step, run_experiment};

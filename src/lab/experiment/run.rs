@@ -13,17 +13,18 @@ use super::{
     cards::save_champion,
     champion::{Candidate, Champion, Trial},
     error::ExperimentError,
-    folder::{Cell, ExperimentFolder, ModelName},
+    folder::{Cell, ExperimentFolder},
     origin::commit,
     plan::ExperimentPlan,
     report::write_results,
     tables::Results,
 };
 use crate::{
-    app::{Ended, HabitatPlan, RunReport, Simulation},
-    brain::Shelf,
+    app::{AppError, Ended, HabitatPlan, RunReport, Simulation},
+    brain::{Shelf, load_model, lora::Base},
     config::{MindKind, RunConfig},
     protocol::{HabitatId, Streams},
+    record::ModelMark,
 };
 
 /// What an arm is about.
@@ -159,7 +160,7 @@ impl ArmLife<'_> {
         let Some(shared) = settings.first() else { return Ok(Some(Vec::new())) };
         let simulation = Simulation::of_habitats(shared.clone(), habitats(&settings))?.until(Arc::clone(self.stop));
         let (facts, shelf) = (simulation.facts().cloned(), simulation.shelf().cloned());
-        let model = facts.map(|facts| ModelName { name: facts.name, sha256: facts.sha256 });
+        let model = facts.as_ref().map(ModelMark::of);
         if let Some(model) = &model {
             self.folder.check_model(known, model)?;
         }
@@ -220,10 +221,11 @@ impl ArmLife<'_> {
         let seeds: Vec<_> = self.seeds.iter().enumerate().map(fittest).collect();
         let found = Trial { arm, plan: &self.plan.champions, stop: self.stop }.champions(&seeds, tell)?;
         if let (Some(found), Some(layout)) = (&found, &population.layout) {
+            let base = Base::of(&load_model(&arm.model).map_err(AppError::from)?);
             for ((seed, candidates), champion) in seeds.iter().zip(found) {
                 if let Some(champion) = champion {
                     let name = (self.arm.name, *seed);
-                    save_champion(self.folder, name, arm, layout, candidates, champion)?;
+                    save_champion(self.folder, name, &base, layout, candidates, champion)?;
                 }
             }
         }
