@@ -71,7 +71,7 @@ fn lived(at: &Path, plan: &ExperimentPlan, arm: &str, seed: u64) -> (Vec<Generat
 #[test]
 fn every_seed_of_an_arm_lives_as_a_run_of_its_own() {
     let at = tempfile::tempdir().unwrap();
-    let plan = plan("both,free-ab,evolution", &[42, 7, 8], &[]);
+    let plan = plan("both,shared-a,evolution", &[42, 7, 8], &[]);
     let (_, ended) = run_until(at.path(), &plan, |_| false);
     assert_eq!(ended, Ended::Complete);
     let mut known = BTreeSet::new();

@@ -335,7 +335,8 @@ fn a_run_tells_who_was_whose_child_and_what_was_learned() {
     assert_eq!((founders.len(), children.len()), (20, 32));
     for child in children {
         assert_ne!(child["first_parent"], child["second_parent"]);
-        assert_eq!(child["energy_lost"], "0.0", "one A for all: merging is exact");
+        let lost = child["energy_lost"].parse::<f64>().unwrap();
+        assert!(0.0 < lost && lost < 1.0, "two adapters have more to say than one has room for: {lost}");
         assert!(child["moved_from_first"].parse::<f64>().unwrap() > 0.0);
     }
     let living = creatures.iter().filter(|one| one["died"].is_empty());

@@ -304,7 +304,8 @@ fn creatures_are_found_with_their_adapters_and_memories() {
     let beside = Simulation::new(rules).unwrap().run().unwrap().rows;
     assert_eq!(scores.rules_fitness, beside.last().map(|row| row.mean_fitness), "on the same map");
     // Nobody remembers more than the buffer holds, and every experience but the last of a life has a sequel.
-    let all = best.memory.experiences;
+    let (_, living) = population.minds.keys().next().unwrap();
+    let all = find(&living.to_string()).unwrap().memory.experiences;
     assert!(!all.is_empty() && all.len() <= 20);
     assert!(all.iter().all(|one| one.done || one.next.is_some()));
     let error = find("99").unwrap_err().to_string();

@@ -188,7 +188,7 @@ sections! {
         /// Adapters that agents begin with, in turn: creature cards, PEFT folders or GGUF adapters of one rank and the same matrices, which then hold; several are separated by commas; empty for a blank one.
         adapter: String = String::new(), "LORA_ADAPTER", Range::Text, "", Restart;
         /// Which part of the adapter is a creature's own.
-        genome: Genome = Genome::SharedA, "GENOME", Range::Choice(Genome::WORDS), "", Restart;
+        genome: Genome = Genome::FreeAb, "GENOME", Range::Choice(Genome::WORDS), "", Restart;
     }
     /// Learning while alive.
     learning: LearningSettings {

@@ -58,7 +58,11 @@ pub const ARMS: &[Arm] = &[
     arm("share-0.1-learning", "the same without evolution", &[("learning.sharing", "0.1"), STILL]),
     arm("share-0.25-learning", "the same without evolution", &[("learning.sharing", "0.25"), STILL]),
     arm("share-0.75-learning", "the same without evolution", &[("learning.sharing", "0.75"), STILL]),
-    arm("free-ab", "A and B are a creature's own, with learning and evolution", &[("lora.genome", "free-ab")]),
+    arm(
+        "shared-a",
+        "all share one A, and B is the genome, with learning and evolution",
+        &[("lora.genome", "shared-a")],
+    ),
 ];
 
 /// Settings that are the arms' or the seeds' matter, which the experiment's own settings leave at their defaults.
@@ -139,7 +143,7 @@ mod tests {
         ("share-0.1-learning", "evolution.enabled=false learning.sharing=0.1"),
         ("share-0.25-learning", "evolution.enabled=false learning.sharing=0.25"),
         ("share-0.75-learning", "evolution.enabled=false learning.sharing=0.75"),
-        ("free-ab", "lora.genome=free-ab"),
+        ("shared-a", "lora.genome=shared-a"),
     ];
 
     #[test]
@@ -160,7 +164,7 @@ mod tests {
         assert_eq!(names("both, base"), ["rules", "base", "both"]);
         assert_eq!(names("all").len(), ARMS.len());
         let error = choose_arms("both,boths").unwrap_err().to_string();
-        assert!(error.contains("`boths`") && error.contains("free-ab"), "{error}");
+        assert!(error.contains("`boths`") && error.contains("shared-a"), "{error}");
         let learn = ARMS.iter().filter(|arm| arm.learns(&RunConfig::default()).unwrap()).count();
         assert_eq!(learn, 11, "all but random, rules, base, evolution and darwin");
     }
