@@ -202,6 +202,7 @@ fn carry_out_wishes(world: &mut World) {
             }
             UserCommand::SetSpeed(speed) => playback.speed = speed,
             UserCommand::Restart { seed } => start_again(world, seed),
+            _ => {}
         }
     }
 }

@@ -18,7 +18,7 @@ mod worker;
 
 pub use action::{Action, Outcome};
 pub use breeding::{Birth, Born, Bred, Breed, Honour, Policy, Survey, Surveyed};
-pub use command::UserCommand;
+pub use command::{Consult, CreatureName, Edit, Look, Overlay, UserCommand};
 pub use ids::{AgentId, CreatureId, HabitatId};
 pub use learning::{Learned, LearningRule, Lesson, Sample, Train, Trained};
 pub use life::LifeRecord;
