@@ -3,7 +3,7 @@
 
 use evolora::{
     Simulation,
-    config::{DecisionMode, MindKind, RunConfig},
+    config::{DecisionMode, MindKind, Objective, RunConfig},
     lab::solo::ask_once,
     mind::{Consulted, Creatures, LastThought, WorkerLink, consult, consultation, listen, wait_for_errands},
     protocol::{AgentId, Consult, CreatureId, CreatureName, HabitatId, Opinion},
@@ -19,6 +19,8 @@ fn config() -> RunConfig {
     (config.run.generations, config.run.turns, config.run.threads) = (3, 12, 1);
     (config.habitat.agents, config.habitat.size) = (5, 10);
     (config.learning.every, config.learning.warm_up, config.learning.batch_size) = (3, 3, 4);
+    // Everything that is remembered is learned from, whatever it brought.
+    config.learning.objective = Objective::Original;
     config.evolution.hall_of_fame = 3;
     config
 }

@@ -24,7 +24,7 @@ use crate::{
         wait_for_errands, wait_for_thoughts,
     },
     protocol::MindFacts,
-    record::{Ancestry, GenerationRow, HallRow, History, Lineage, RecordPlugin, hall_rows},
+    record::{Ancestry, GenerationRow, HallRow, History, Lineage, RecordPlugin, WatchPlugin, hall_rows},
     sim::{Clock, Finished, Habitat, SimPlugin},
 };
 
@@ -179,6 +179,11 @@ impl Simulation {
     pub fn until(mut self, stop: Arc<AtomicBool>) -> Self {
         self.stop = stop;
         self
+    }
+
+    /// Also notes what a window would show of the run while it goes on: see [`WatchPlugin`].
+    pub fn watch(&mut self) {
+        self.app.add_plugins(WatchPlugin);
     }
 
     /// Plays one turn in every habitat that is not finished.

@@ -8,11 +8,13 @@ mod error;
 mod find;
 mod habitats;
 mod headless;
+mod mind_facts;
 mod minds;
 #[cfg(feature = "desktop")]
 mod playback;
 #[cfg(feature = "desktop")]
 mod probe;
+mod references;
 #[cfg(feature = "desktop")]
 mod screenshot;
 
@@ -24,6 +26,8 @@ pub use error::AppError;
 pub use find::{FoundCreature, find_creature};
 pub use habitats::HabitatPlan;
 pub use headless::{Ended, RunReport, Simulation};
+pub use mind_facts::{MemoryReport, MindLook, MindShelf, Standing, last_experiences, look_into, memory_report};
 pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
+pub use references::{Reference, References, scripted_generation};
 #[cfg(feature = "desktop")]
 pub use screenshot::Screenshot;

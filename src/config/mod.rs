@@ -6,6 +6,7 @@
 //!
 //! This room does *not* know what any setting is used for.
 
+mod changes;
 mod choices;
 mod error;
 mod layers;

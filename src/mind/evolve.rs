@@ -10,7 +10,7 @@ use super::{
     link::WorkerLink,
     memory::Memories,
     probe::probe_prompts,
-    receive::note_now,
+    receive::{forget_messages, note_now},
     resolve::{Fallback, GenerationEnded, sum_up},
     state::WorkerState,
 };
@@ -18,7 +18,7 @@ use crate::{
     config::{EvolutionSettings, Inheritance, MindSettings},
     genetics::{Offspring, next_generation},
     protocol::{AgentId, Birth, Breed, CreatureId, HabitatId, Honour, Moment, Request, StreamName, Streams, Survey},
-    sim::{Clock, Finished, Habitat, HabitatConfig, Roster, Vitality, repopulate},
+    sim::{Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Roster, Vitality, repopulate},
 };
 
 /// A new generation has been planned: who lives on, and who is born.
@@ -35,14 +35,15 @@ pub struct GenerationBegan {
 }
 
 /// What of a habitat tells whether its generation is over.
-type LivingHabitat = (Entity, &'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster);
+type LivingHabitat =
+    (Entity, &'static Habitat, &'static HabitatConfig, &'static GenerationConfig, &'static Clock, &'static Roster);
 
 /// Ends the generations whose turns are over or whose agents are all dead, and begins the next ones.
 pub(super) fn end_generations(world: &mut World, living: &mut QueryState<LivingHabitat, Without<Finished>>) {
     let mut over: Vec<(HabitatId, Entity, bool)> = Vec::new();
-    for (entity, habitat, config, clock, roster) in living.iter(world) {
+    for (entity, habitat, config, begun, clock, roster) in living.iter(world) {
         let lives = |agent: &Entity| world.get::<Vitality>(*agent).is_some_and(|vitality| vitality.is_alive());
-        if clock.turn >= config.run.turns || !roster.iter().any(lives) {
+        if clock.turn >= begun.run.turns || !roster.iter().any(lives) {
             over.push((habitat.id, entity, clock.generation + 1 >= config.run.generations));
         }
     }
@@ -67,6 +68,11 @@ pub fn go_on(world: &mut World) {
     };
     let mut more: Vec<_> = finished.iter(world).filter_map(has_more).collect();
     more.sort_unstable();
+    if more.is_empty() {
+        return;
+    }
+    // What the last turn said has been noted.
+    forget_messages(world);
     for (_, entity) in more {
         let Some(ended) = sum_up(world, entity) else { continue };
         world.entity_mut(entity).remove::<Finished>();
@@ -171,7 +177,7 @@ fn survey(
 }
 
 /// Sends the worker something that is no question of a turn.
-fn errand(world: &mut World, request: Request) {
+pub(super) fn errand(world: &mut World, request: Request) {
     world.resource_scope(|world, mut state: Mut<WorkerState>| {
         let mut link = world.resource_mut::<WorkerLink>();
         if state.is_up() && link.send(request).is_err() {

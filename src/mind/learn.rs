@@ -12,7 +12,7 @@ use super::{
 use crate::{
     config::{Inheritance, LearningSettings, RunConfig},
     protocol::{AgentId, Learned, LearningRule, Lesson, Request, StreamName, Train},
-    sim::{Agent, Clock, Finished, Habitat, HabitatConfig, Roster, Vitality},
+    sim::{Agent, Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Roster, Vitality},
 };
 
 /// Agents have learned, or have been kept from learning something that is no number.
@@ -40,12 +40,24 @@ pub fn learning_rule(config: &RunConfig) -> LearningRule {
 
 /// Whether agents learn while they live.
 pub fn is_learning(config: &RunConfig) -> bool {
-    config.learning.enabled && config.evolution.inheritance != Inheritance::Darwin
+    config.learning.enabled && passes_on(config)
+}
+
+/// Whether there is learning in this kind of inheritance.
+fn passes_on(config: &RunConfig) -> bool {
+    config.evolution.inheritance != Inheritance::Darwin
 }
 
 /// What of a habitat tells what its agents are to learn.
-type Learning =
-    (&'static Habitat, &'static HabitatConfig, &'static Clock, &'static Roster, &'static Creatures, &'static Memories);
+type Learning = (
+    &'static Habitat,
+    &'static HabitatConfig,
+    &'static GenerationConfig,
+    &'static Clock,
+    &'static Roster,
+    &'static Creatures,
+    &'static Memories,
+);
 
 /// Sends the lessons of every habitat in which it is time for some.
 pub(super) fn send_lessons(
@@ -60,10 +72,11 @@ pub(super) fn send_lessons(
     let mut sorted: Vec<_> = habitats.iter().collect();
     sorted.sort_by_key(|(habitat, ..)| habitat.id);
     let mut lessons = Vec::new();
-    for (habitat, config, clock, roster, creatures, memories) in sorted {
+    for (habitat, config, begun, clock, roster, creatures, memories) in sorted {
         let settings = &config.learning;
         let is_time = clock.turn >= settings.warm_up && clock.turn.is_multiple_of(settings.every);
-        if !is_learning(config) || !is_time {
+        let learns = settings.enabled && passes_on(begun);
+        if !learns || !is_time {
             continue;
         }
         let living: Vec<AgentId> = agents

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{ask::Asked, creatures::Creatures, resolve::LastThought};
 use crate::{
     protocol::{Action, CreatureId, Observation},
-    sim::{Agent, Clock, Finished, HabitatConfig, LastTurn, Roster, Seen, Vitality},
+    sim::{Agent, Clock, Finished, GenerationConfig, HabitatConfig, LastTurn, Roster, Seen, Vitality},
 };
 
 /// One turn of one agent, as it remembers it.
@@ -90,7 +90,14 @@ pub(super) fn remember_sequel(
 }
 
 /// What of a habitat is needed to remember a turn.
-type Remembering = (&'static HabitatConfig, &'static Clock, &'static Roster, &'static Creatures, &'static mut Memories);
+type Remembering = (
+    &'static HabitatConfig,
+    &'static GenerationConfig,
+    &'static Clock,
+    &'static Roster,
+    &'static Creatures,
+    &'static mut Memories,
+);
 
 /// Remembers the turn. What `rules` did in a mind's stead is nobody's experience.
 pub(super) fn remember_turn(
@@ -98,8 +105,8 @@ pub(super) fn remember_turn(
     mut habitats: Query<Remembering, Without<Finished>>,
     agents: Query<(&Agent, &Seen, &LastTurn, &LastThought, &Vitality)>,
 ) {
-    for (config, clock, roster, creatures, mut memories) in &mut habitats {
-        let ends = clock.turn >= config.run.turns;
+    for (config, begun, clock, roster, creatures, mut memories) in &mut habitats {
+        let ends = clock.turn >= begun.run.turns;
         for (agent, seen, turn, thought, vitality) in agents.iter_many(roster.iter()) {
             let (Some(deed), Some(thought)) = (turn.0, &thought.0) else { continue };
             let memory = memories.0.entry(creatures.at(agent.id)).or_default();

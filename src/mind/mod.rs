@@ -6,8 +6,10 @@
 //! This room does *not* know candle, tensors, how a mind decides, or any window.
 
 mod ask;
+mod change;
 mod consult;
 mod creatures;
+mod duplicate;
 mod evolve;
 mod hall;
 mod learn;
@@ -27,8 +29,10 @@ use bevy::{
 };
 
 pub use ask::{Asked, manner};
+pub use change::{ComingSettings, change_settings, is_between_turns, settings_of};
 pub use consult::{Consulted, consult, consultation, listen};
 pub use creatures::Creatures;
+pub use duplicate::{CreatureReplaced, duplicate};
 pub use evolve::{GenerationBegan, go_on};
 pub use hall::{HallOfFame, Honoured};
 pub use learn::{AgentsLearned, is_learning, learning_rule};
@@ -95,11 +99,13 @@ impl Plugin for MindPlugin {
             .init_resource::<WorkerState>()
             .init_resource::<Mail>()
             .init_resource::<consult::Consulted>()
+            .init_resource::<change::ComingSettings>()
             .add_message::<GenerationEnded>()
             .add_message::<GenerationBegan>()
             .add_message::<AgentsLearned>()
             .add_message::<ChildrenBorn>()
             .add_message::<CreaturesSurveyed>()
+            .add_message::<CreatureReplaced>()
             .register_required_components::<sim::Agent, LastThought>()
             .register_required_components::<sim::Habitat, Fallback>()
             .register_required_components::<sim::Habitat, Creatures>()
@@ -127,7 +133,7 @@ impl Plugin for MindPlugin {
             )
             .add_systems(
                 Ask,
-                (sim::observe_agents, creatures::settle_creatures, memory::remember_sequel)
+                (change::take_settings, sim::observe_agents, creatures::settle_creatures, memory::remember_sequel)
                     .chain()
                     .in_set(AskSystems::Observe),
             )

@@ -8,6 +8,7 @@ use super::{
     Close,
     ask::Asked,
     consult::Consulted,
+    duplicate::CreatureReplaced,
     evolve::GenerationBegan,
     learn::AgentsLearned,
     link::WorkerLink,
@@ -114,7 +115,8 @@ pub(super) fn note_now(world: &mut World) {
     forget_messages(world);
 }
 
-fn forget_messages(world: &mut World) {
+pub(super) fn forget_messages(world: &mut World) {
+    world.resource_mut::<Messages<CreatureReplaced>>().clear();
     world.resource_mut::<Messages<GenerationEnded>>().clear();
     world.resource_mut::<Messages<GenerationBegan>>().clear();
     world.resource_mut::<Messages<AgentsLearned>>().clear();

@@ -15,7 +15,7 @@ use crate::{
     genetics::fitness,
     language::parse_reply,
     protocol::{AgentId, CreatureId, HabitatId, LifeRecord, Reply, Thinker, Thought, Thoughts},
-    sim::{Agent, Choice, Clock, Habitat, HabitatConfig, Ledger, Life, Roster},
+    sim::{Agent, Choice, Clock, GenerationConfig, Habitat, Ledger, Life, Roster},
 };
 
 /// The worker's answer to the open question. Whoever waits at the channel puts it here before [`Resolve`](super::Resolve).
@@ -125,7 +125,7 @@ fn fits(thoughts: &Thoughts, asked: &Asked) -> bool {
 
 /// What a habitat's generation has come to so far.
 pub fn sum_up(world: &World, entity: Entity) -> Option<GenerationEnded> {
-    let weights = &world.get::<HabitatConfig>(entity)?.fitness;
+    let weights = &world.get::<GenerationConfig>(entity)?.fitness;
     let creatures = world.get::<Creatures>(entity).cloned().unwrap_or_default();
     let lives = world.get::<Roster>(entity)?.iter().filter_map(|agent| {
         let (record, agent) = (world.get::<Life>(*agent)?.0, world.get::<Agent>(*agent)?.id);

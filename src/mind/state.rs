@@ -1,6 +1,6 @@
 //! Whether the minds can be reached, what went wrong, and when to stop trying.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use bevy::prelude::*;
 
@@ -14,6 +14,8 @@ const CHANCES: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(120);
 /// What each agent adds to it before the first answer has been timed: a large model on a slow machine.
 const UNTIMED_PACE: Duration = Duration::from_secs(10);
+/// Complaints that are remembered.
+const SAID: usize = 64;
 /// How many times as long as the last answer the next one may take.
 const SLACK: u32 = 10;
 
@@ -24,6 +26,9 @@ pub struct WorkerState {
     pub facts: Option<MindFacts>,
     down: bool,
     complaint: Option<LinkDown>,
+    /// The last complaints, each with its number, from 1.
+    said: VecDeque<(u64, String)>,
+    complaints: u64,
     deaths: u32,
     failures: u32,
     /// Time per agent of the last answer.
@@ -39,6 +44,26 @@ impl WorkerState {
     /// What the person should know: the last thing that went wrong.
     pub const fn complaint(&self) -> Option<&LinkDown> {
         self.complaint.as_ref()
+    }
+
+    /// Everything that went wrong after the first `heard` complaints, oldest first, each with its number; of very many the last
+    /// sixty-four.
+    pub fn complaints_after(&self, heard: u64) -> impl Iterator<Item = (u64, &str)> {
+        self.said.iter().filter(move |(number, _)| *number > heard).map(|(number, text)| (*number, text.as_str()))
+    }
+
+    /// How many complaints there have been.
+    pub const fn complaints(&self) -> u64 {
+        self.complaints
+    }
+
+    fn say(&mut self, complaint: String) {
+        self.complaints += 1;
+        self.said.push_back((self.complaints, complaint.clone()));
+        while self.said.len() > SAID {
+            self.said.pop_front();
+        }
+        self.complaint = Some(LinkDown(complaint));
     }
 
     /// A question has been answered, in `pace` per agent.
@@ -63,21 +88,21 @@ impl WorkerState {
         if self.failures >= CHANCES {
             self.give_up(format!("{} Agents go on with `rules`, after {CHANCES} failures in a row.", sentence(reason)));
         } else if !self.down {
-            self.complaint = Some(LinkDown(format!("{} `rules` stands in for this turn.", sentence(reason))));
+            self.say(format!("{} `rules` stands in for this turn.", sentence(reason)));
         }
     }
 
     /// Something went wrong that the person should know, and the minds go on.
     pub(super) fn complain(&mut self, complaint: String) {
         if !self.down {
-            self.complaint = Some(LinkDown(complaint));
+            self.say(complaint);
         }
     }
 
     /// No more questions are asked.
     pub fn give_up(&mut self, complaint: String) {
         if !std::mem::replace(&mut self.down, true) {
-            self.complaint = Some(LinkDown(complaint));
+            self.say(complaint);
         }
     }
 
@@ -102,7 +127,7 @@ impl WorkerState {
                 "The minds' worker thread has stopped{cause}; it was started anew ({} of {CHANCES} times), and `rules` stood in for a turn.",
                 self.deaths
             );
-            self.complaint = Some(LinkDown(sentence));
+            self.say(sentence);
         } else {
             self.give_up(format!("The minds' worker thread has stopped{cause} for good; agents go on with `rules`."));
         }

@@ -70,8 +70,8 @@ pub struct Learned {
     pub loss: f64,
     /// Their mean entropy, in nats.
     pub entropy: f64,
-    /// Their mean KL to the bare model, in nats; 0 where the rule does not ask for it.
-    pub kl: f64,
+    /// Their mean KL to the bare model, in nats, where the rule asks for it.
+    pub kl: Option<f64>,
     /// Length of the last step's gradient before it was limited.
     pub gradient: f64,
     /// Updates of this adapter so far: its version.

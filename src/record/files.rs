@@ -8,10 +8,16 @@ use std::{
     sync::Arc,
 };
 
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use tempfile::NamedTempFile;
 
-use super::{checkpoint::Checkpoints, hall::HallRow, history::GenerationRow, lineage::Ancestry};
+use super::{
+    archive::{self, merged},
+    checkpoint::Checkpoints,
+    hall::HallRow,
+    history::GenerationRow,
+    lineage::Ancestry,
+};
 
 /// What can go wrong with a run's folder.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +57,12 @@ pub enum RecordError {
 }
 
 /// What a run leaves in its folder.
-const LEFT: [&str; 5] = ["run.json", "generations.csv", "lineage.csv", "hall.csv", "checkpoints"];
+const LEFT: [&str; 7] =
+    ["run.json", "generations.csv", "lineage.csv", "hall.csv", "checkpoints", OLDER_GENERATIONS, OLDER_LINEAGE];
+/// Rows that the program has forgotten, in the order in which it did.
+const OLDER_GENERATIONS: &str = "older_generations.csv";
+/// The same of the dead.
+const OLDER_LINEAGE: &str = "older_lineage.csv";
 
 /// The folder of a run. While it is held no other process can hold it.
 #[derive(Debug, Clone)]
@@ -99,12 +110,16 @@ impl RunFiles {
         serde_json::from_str::<serde_json::Value>(&text).is_ok_and(|run| run["ended"] == "complete")
     }
 
-    /// Writes `generations.csv` anew.
+    /// Writes `generations.csv` anew, with the rows that the program has forgotten meanwhile.
     ///
     /// # Errors
     /// It cannot be written; the old one, if any, is still there.
     pub fn write_generations(&self, rows: &[GenerationRow]) -> Result<(), RecordError> {
-        self.write_table("generations.csv", rows)
+        let older = self.older(OLDER_GENERATIONS)?;
+        if older.is_empty() {
+            return self.write_table("generations.csv", rows);
+        }
+        self.write_table("generations.csv", &merged(older, rows, |row| (row.habitat, row.generation)))
     }
 
     /// Writes `lineage.csv` anew.
@@ -112,7 +127,11 @@ impl RunFiles {
     /// # Errors
     /// As [`RunFiles::write_generations`].
     pub fn write_lineage(&self, creatures: &[Ancestry]) -> Result<(), RecordError> {
-        self.write_table("lineage.csv", creatures)
+        let older = self.older(OLDER_LINEAGE)?;
+        if older.is_empty() {
+            return self.write_table("lineage.csv", creatures);
+        }
+        self.write_table("lineage.csv", &merged(older, creatures, |one| (one.habitat, one.creature)))
     }
 
     /// Writes `hall.csv` anew.
@@ -137,6 +156,27 @@ impl RunFiles {
             serde_json::to_writer_pretty(&mut file, run)?;
             file.write_all(b"\n")
         })
+    }
+
+    /// Keeps rows that the program is about to forget.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn archive_generations(&self, rows: &[GenerationRow]) -> Result<(), RecordError> {
+        archive::append(&self.folder.join(OLDER_GENERATIONS), rows)
+    }
+
+    /// Keeps individuals that the program is about to forget.
+    ///
+    /// # Errors
+    /// They cannot be written.
+    pub fn archive_lineage(&self, creatures: &[Ancestry]) -> Result<(), RecordError> {
+        archive::append(&self.folder.join(OLDER_LINEAGE), creatures)
+    }
+
+    /// What the program has forgotten.
+    fn older<T: DeserializeOwned>(&self, name: &str) -> Result<Vec<T>, RecordError> {
+        archive::read(&self.folder.join(name))
     }
 
     /// Writes a table; one without rows has its columns.

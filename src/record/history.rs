@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use bevy::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::lineage::{DiversityMeasured, Lineage, note_lineage};
+use super::{
+    lineage::{DiversityMeasured, Lineage, note_lineage},
+    retention::{Retention, forget},
+};
 use crate::{
     mind::{AgentsLearned, Close, GenerationEnded, Resolve, ResolveSystems},
     protocol::{HabitatId, Learned},
@@ -26,6 +29,12 @@ pub struct GenerationRow {
     pub mean_fitness: f64,
     /// Median fitness.
     pub median_fitness: f64,
+    /// The fitness that a quarter of the agents do not exceed: see [`quantile`].
+    #[serde(default)]
+    pub lower_quartile_fitness: f64,
+    /// The fitness that three quarters of the agents do not exceed.
+    #[serde(default)]
+    pub upper_quartile_fitness: f64,
     /// Fitness of the best agent.
     pub best_fitness: f64,
     /// Fitness of the worst agent.
@@ -60,6 +69,19 @@ pub struct GenerationRow {
     pub loss: Option<f64>,
     /// Mean entropy of what was learned from, in nats.
     pub entropy: Option<f64>,
+    /// Mean KL of what was learned from to the bare model, in nats; empty where learning does not ask for it.
+    #[serde(default)]
+    pub kl: Option<f64>,
+}
+
+/// The value that a `share` of sorted numbers do not exceed, 0 to 1; between two numbers by linear interpolation, at
+/// `(n − 1) · share` (Hyndman and Fan 1996, definition 7: the one of NumPy and R). 0 for no numbers.
+pub fn quantile(sorted: &[f64], share: f64) -> f64 {
+    let at = sorted.len().saturating_sub(1) as f64 * share.clamp(0.0, 1.0);
+    let number = |at: f64| sorted.get(at as usize).copied().unwrap_or_default();
+    let (below, above) = (number(at.floor()), number(at.ceil()));
+    // What lies in the middle of two is their mean, to the last bit.
+    if at.fract() == 0.5 { (below + above) / 2.0 } else { below + at.fract() * (above - below) }
 }
 
 impl From<&GenerationEnded> for GenerationRow {
@@ -68,10 +90,6 @@ impl From<&GenerationEnded> for GenerationRow {
         let count = lives.len().max(1) as f64;
         let mut fitness: Vec<f64> = lives.iter().map(|life| life.fitness).collect();
         fitness.sort_by(f64::total_cmp);
-        let middle = |i: usize| fitness.get(i).copied().unwrap_or_default();
-        let half = fitness.len() / 2;
-        let median =
-            if fitness.len() % 2 == 1 { middle(half) } else { (middle(half.wrapping_sub(1)) + middle(half)) / 2.0 };
         Self {
             habitat: *habitat,
             generation: clock.generation,
@@ -79,7 +97,9 @@ impl From<&GenerationEnded> for GenerationRow {
             agents: lives.len() as u32,
             // Summed in the order of the agents: the same bits every time.
             mean_fitness: lives.iter().map(|life| life.fitness).sum::<f64>() / count,
-            median_fitness: median,
+            median_fitness: quantile(&fitness, 0.5),
+            lower_quartile_fitness: quantile(&fitness, 0.25),
+            upper_quartile_fitness: quantile(&fitness, 0.75),
             best_fitness: fitness.last().copied().unwrap_or_default(),
             worst_fitness: fitness.first().copied().unwrap_or_default(),
             mean_reward: lives.iter().map(|life| life.record.total_reward).sum::<f64>() / count,
@@ -112,6 +132,9 @@ struct Lessons {
     refused: u64,
     loss: f64,
     entropy: f64,
+    /// Sum of KLs, and how many lessons had one.
+    #[serde(default)]
+    kl: (f64, u64),
 }
 
 impl Lessons {
@@ -123,12 +146,16 @@ impl Lessons {
         self.learned += 1;
         self.loss += one.loss;
         self.entropy += one.entropy;
+        if let Some(kl) = one.kl {
+            self.kl = (self.kl.0 + kl, self.kl.1 + 1);
+        }
     }
 
     fn tell(&self, row: &mut GenerationRow) {
         let mean = |sum: f64| (self.learned > 0).then_some(sum / self.learned as f64);
         (row.lessons, row.refused_lessons) = (self.learned, self.refused);
         (row.loss, row.entropy) = (mean(self.loss), mean(self.entropy));
+        row.kl = (self.kl.1 > 0).then(|| self.kl.0 / self.kl.1 as f64);
     }
 }
 
@@ -155,7 +182,8 @@ pub struct RecordPlugin;
 
 impl Plugin for RecordPlugin {
     fn build(&self, app: &mut App) {
-        let notes = || (note_lineage, note_generations).chain().in_set(ResolveSystems::Record);
+        let forget = || forget.run_if(resource_exists::<Retention>);
+        let notes = || (note_lineage, note_generations, forget()).chain().in_set(ResolveSystems::Record);
         app.init_resource::<History>()
             .init_resource::<Lineage>()
             .add_message::<DiversityMeasured>()
@@ -217,9 +245,12 @@ mod tests {
             (row.mean_fitness, row.median_fitness, row.best_fitness, row.worst_fitness),
             (11.5, 5.5, 40.0, -5.0)
         );
+        // Sorted −5, 1, 10, 40: a quarter of the way is between the first two, three quarters between the last two.
+        assert_eq!((row.lower_quartile_fitness, row.upper_quartile_fitness), (-5.0 + 0.75 * 6.0, 10.0 + 0.25 * 30.0));
         assert_eq!((row.mean_reward, row.eaten, row.fallback_turns, row.unreadable_replies), (2.0, 5, 7, 1));
         ended.lives.truncate(3);
         assert_eq!(GenerationRow::from(&ended).median_fitness, 10.0);
+        assert_eq!(GenerationRow::from(&ended).upper_quartile_fitness, 25.0);
         ended.lives.clear();
         assert_eq!(GenerationRow::from(&ended).mean_fitness, 0.0);
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     genetics::{divergence, mean_pairwise_divergence},
-    mind::{ChildrenBorn, CreaturesSurveyed, GenerationBegan, GenerationEnded},
+    mind::{ChildrenBorn, CreatureReplaced, CreaturesSurveyed, GenerationBegan, GenerationEnded},
     protocol::{Bred, CreatureId, HabitatId, Policy, Surveyed},
 };
 
@@ -61,23 +61,47 @@ impl Lineage {
         living.map(founder).collect::<BTreeSet<_>>().len() as u32
     }
 
-    fn note_lives(&mut self, ended: &GenerationEnded) {
+    pub(super) fn note_lives(&mut self, ended: &GenerationEnded) {
         for life in &ended.lives {
-            let founder = || Ancestry {
-                habitat: ended.habitat,
-                creature: life.creature,
-                born: ended.clock.generation,
-                founder: life.creature,
-                best_fitness: f64::NEG_INFINITY,
-                ..Ancestry::default()
-            };
-            let one = self.creatures.entry((ended.habitat, life.creature)).or_insert_with(founder);
+            let one = self.known(ended.habitat, life.creature, ended.clock.generation);
             one.fitness = life.fitness;
             one.best_fitness = one.best_fitness.max(life.fitness);
         }
     }
 
-    fn note_generation(&mut self, begun: &GenerationBegan) {
+    /// Somebody; whoever is not known yet is a founder that was born in this generation.
+    fn known(&mut self, habitat: HabitatId, creature: CreatureId, generation: u32) -> &mut Ancestry {
+        self.creatures.entry((habitat, creature)).or_insert_with(|| Ancestry {
+            habitat,
+            creature,
+            born: generation,
+            founder: creature,
+            best_fitness: f64::NEG_INFINITY,
+            ..Ancestry::default()
+        })
+    }
+
+    /// A copy of somebody's mind is born in the place of somebody else, whose life ends.
+    fn note_replaced(&mut self, news: &CreatureReplaced) {
+        let CreatureReplaced { habitat, generation, birth, replaced, parent } = *news;
+        let gone = self.known(habitat, replaced.creature, generation);
+        (gone.fitness, gone.died) = (replaced.fitness, Some(generation));
+        gone.best_fitness = gone.best_fitness.max(replaced.fitness);
+        let founder = self.known(habitat, parent.creature, generation).founder;
+        *self.known(habitat, birth.child, generation) = Ancestry {
+            habitat,
+            creature: birth.child,
+            born: generation,
+            first_parent: Some(birth.parents[0]),
+            second_parent: Some(birth.parents[1]),
+            share: Some(birth.share),
+            founder,
+            best_fitness: f64::NEG_INFINITY,
+            ..Ancestry::default()
+        };
+    }
+
+    pub(super) fn note_generation(&mut self, begun: &GenerationBegan) {
         let living: BTreeSet<_> = begun.living.iter().copied().collect();
         let of_habitat = self.creatures.values_mut().filter(|one| one.habitat == begun.habitat && one.died.is_none());
         of_habitat
@@ -155,8 +179,10 @@ pub(super) fn note_lineage(
     mut begun: MessageReader<GenerationBegan>,
     mut born: MessageReader<ChildrenBorn>,
     mut surveyed: MessageReader<CreaturesSurveyed>,
+    mut replaced: MessageReader<CreatureReplaced>,
     mut measured: MessageWriter<DiversityMeasured>,
 ) {
+    replaced.read().for_each(|news| lineage.note_replaced(news));
     // Answers are about generations that were noted in an earlier turn, so that they come first.
     born.read().for_each(|bred| lineage.note_births(&bred.0));
     for CreaturesSurveyed(survey) in surveyed.read() {

@@ -19,9 +19,13 @@ pub struct Habitat {
     pub streams: Streams,
 }
 
-/// The settings that this habitat lives by.
+/// The settings that this habitat lives by; they may change between two turns.
 #[derive(Component, Debug, Clone, Deref)]
 pub struct HabitatConfig(pub Arc<RunConfig>);
+
+/// The settings with which the present generation began: what holds for all of it, however the habitat's have changed since.
+#[derive(Component, Debug, Clone, Deref)]
+pub struct GenerationConfig(pub Arc<RunConfig>);
 
 /// How far the habitat's life has come.
 #[derive(Component, Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]

@@ -27,7 +27,7 @@ use bevy::prelude::*;
 pub use agent::{Agent, Choice, Deed, Energy, LastTurn, Life, Load, Seen, Vitality};
 pub use distance::{DistanceMap, FAR};
 pub use ground::Ground;
-pub use habitat::{Clock, Finished, Habitat, HabitatConfig, Ledger, Roster};
+pub use habitat::{Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Ledger, Roster};
 pub use map::{MapPlan, plan_map};
 pub use perception::observe_agents;
 pub use regrowth::{Regrowth, regrow_food};

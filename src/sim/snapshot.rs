@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     agent::{Agent, Energy, Life, Load, Vitality},
     ground::Ground,
-    habitat::{Clock, Finished, Habitat, HabitatConfig, Ledger, Roster},
+    habitat::{Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Ledger, Roster},
     regrowth::Regrowth,
     things::{Food, GridPos, Home, InHabitat, Wall},
 };
@@ -46,6 +46,9 @@ pub struct HabitatState {
     pub streams: Streams,
     /// Its settings.
     pub config: RunConfig,
+    /// The settings with which the present generation began, where the habitat's have changed since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<RunConfig>,
     /// How far its life has come.
     pub clock: Clock,
     /// The generation's books.
@@ -67,7 +70,7 @@ pub struct HabitatState {
 /// A habitat as it is now; `None` if there is none.
 pub fn save_habitat(world: &World, entity: Entity) -> Option<HabitatState> {
     let Habitat { id, streams } = *world.get::<Habitat>(entity)?;
-    let ground = world.get::<Ground>(entity)?;
+    let (ground, config) = (world.get::<Ground>(entity)?, world.get::<HabitatConfig>(entity)?);
     let cells = |thing| ground.all(thing).map(|(cell, _)| cell).collect();
     let agent = |entity: &Entity| {
         Some(AgentState {
@@ -81,7 +84,11 @@ pub fn save_habitat(world: &World, entity: Entity) -> Option<HabitatState> {
     Some(HabitatState {
         id,
         streams,
-        config: RunConfig::clone(world.get::<HabitatConfig>(entity)?),
+        config: RunConfig::clone(config),
+        begun_with: world
+            .get::<GenerationConfig>(entity)
+            .filter(|begun| !Arc::ptr_eq(&begun.0, &config.0) && begun.0 != config.0)
+            .map(|begun| RunConfig::clone(begun)),
         clock: *world.get::<Clock>(entity)?,
         ledger: *world.get::<Ledger>(entity)?,
         regrowth: world.get::<Regrowth>(entity)?.clone(),
@@ -105,10 +112,12 @@ pub fn restore_habitat(world: &mut World, state: &HabitatState) -> Result<Entity
     if let Some(cell) = all.into_iter().find(|cell| cell.x >= size || cell.y >= size) {
         return Err(format!("in habitat {id} something lies at ({},{}), outside of its {size} cells", cell.x, cell.y));
     }
-    let mut ground = Ground::new(size, state.config.habitat.scent_range);
+    let config = Arc::new(state.config.clone());
+    let begun_with = state.begun_with.clone().map_or_else(|| Arc::clone(&config), Arc::new);
+    let mut ground = Ground::new(size, begun_with.habitat.scent_range);
     state.agents.iter().filter(|agent| agent.alive).for_each(|agent| ground.enter(agent.cell));
     let habitat = Habitat { id, streams: state.streams };
-    let config = HabitatConfig(Arc::new(state.config.clone()));
+    let config = (HabitatConfig(config), GenerationConfig(begun_with));
     let entity = world.spawn((habitat, config, ground, state.clock, state.ledger, state.regrowth.clone())).id();
     let place = |cell: &Cell| (GridPos(*cell), InHabitat(entity));
     world.spawn_batch(state.walls.iter().map(|cell| (Wall, place(cell))).collect::<Vec<_>>());

@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use super::{
     agent::{Agent, Energy},
     ground::Ground,
-    habitat::{Clock, Habitat, HabitatConfig, Ledger, Roster},
+    habitat::{Clock, GenerationConfig, Habitat, HabitatConfig, Ledger, Roster},
     map::plan_map,
     regrowth::Regrowth,
     things::{Food, GridPos, Home, InHabitat, Wall},
@@ -84,6 +84,7 @@ fn populate(world: &mut World, habitat: Entity) {
     let roster = world.spawn_batch(agents).collect();
     let Ok(mut entity) = world.get_entity_mut(habitat) else { return };
     entity.insert((
+        GenerationConfig(config),
         Roster(roster),
         Regrowth::default(),
         Ledger { placed: plan.food.len() as u64, ..Ledger::default() },

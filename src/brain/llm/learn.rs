@@ -125,7 +125,8 @@ impl Llm {
     /// One update of one mind.
     fn move_on(&self, pupil: &mut Pupil, slope: &Slope, rule: &LearningRule) {
         let report = &mut pupil.learned;
-        (report.loss, report.entropy, report.kl) = (slope.loss, slope.entropy, slope.kl);
+        (report.loss, report.entropy) = (slope.loss, slope.entropy);
+        report.kl = (rule.kl > 0.0).then_some(slope.kl);
         report.gradient = norm(&slope.gradient);
         if !slope.loss.is_finite() {
             report.refused = Some(format!("its loss is {}", slope.loss));
@@ -148,7 +149,7 @@ fn blank_report(lesson: &Lesson, mind: &Mind) -> Learned {
         creature: lesson.creature,
         loss: 0.0,
         entropy: 0.0,
-        kl: 0.0,
+        kl: None,
         gradient: 0.0,
         version: mind.moments.steps,
         refused: None,

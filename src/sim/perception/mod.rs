@@ -8,11 +8,11 @@ use bevy::prelude::*;
 use super::{
     agent::{Agent, Energy, Load, Seen, Vitality},
     ground::Ground,
-    habitat::HabitatConfig,
+    habitat::{GenerationConfig, HabitatConfig},
     things::{GridPos, InHabitat},
 };
 use crate::{
-    config::{HabitatSettings, PerceptionKind},
+    config::PerceptionKind,
     protocol::{Cell, Direction, Observation, Thing},
 };
 
@@ -21,7 +21,7 @@ const PARALLEL_FROM: usize = 1024;
 
 /// Lets every living agent look around. A pure reading of the ground: the threads' number and order change nothing.
 pub fn observe_agents(
-    habitats: Query<(&Ground, &HabitatConfig)>,
+    habitats: Query<(&Ground, &HabitatConfig, &GenerationConfig)>,
     mut agents: Query<(&InHabitat, &GridPos, &Energy, &Load, &Vitality, &mut Seen), With<Agent>>,
 ) {
     let look = |(habitat, place, energy, load, vitality, mut seen): (
@@ -32,10 +32,11 @@ pub fn observe_agents(
         &Vitality,
         Mut<Seen>,
     )| {
-        if let Ok((ground, config)) = habitats.get(habitat.0)
+        if let Ok((ground, config, begun)) = habitats.get(habitat.0)
             && vitality.is_alive()
         {
-            seen.0 = observe(ground, &config.habitat, place.0, energy.0, load.0);
+            let senses = (begun.habitat.perception, config.habitat.sight_radius);
+            seen.0 = observe(ground, senses, place.0, energy.0, load.0);
         }
     };
     if agents.iter().len() < PARALLEL_FROM {
@@ -46,11 +47,17 @@ pub fn observe_agents(
 }
 
 /// What an agent in `cell` sees.
-fn observe(ground: &Ground, settings: &HabitatSettings, cell: Cell, energy: f64, load: Option<Thing>) -> Observation {
+fn observe(
+    ground: &Ground,
+    (perception, sight_radius): (PerceptionKind, u16),
+    cell: Cell,
+    energy: f64,
+    load: Option<Thing>,
+) -> Observation {
     let mut observation = Observation::new(cell, energy.round().clamp(0.0, f64::from(u16::MAX)) as u16, load);
-    match settings.perception {
+    match perception {
         PerceptionKind::Scent => scent::sense(ground, cell, &mut observation),
-        PerceptionKind::Sight => sight::sense(ground, settings.sight_radius, cell, &mut observation),
+        PerceptionKind::Sight => sight::sense(ground, sight_radius, cell, &mut observation),
     }
     look_beside(ground, cell, &mut observation);
     observation
@@ -96,8 +103,7 @@ mod tests {
     }
 
     fn prompt(rows: &[&str], perception: PerceptionKind, cell: (u16, u16)) -> String {
-        let settings = HabitatSettings { perception, sight_radius: 5, ..HabitatSettings::default() };
-        write_prompt(&observe(&ground(rows), &settings, Cell::new(cell.0, cell.1), 79.4, Some(Food)))
+        write_prompt(&observe(&ground(rows), (perception, 5), Cell::new(cell.0, cell.1), 79.4, Some(Food)))
     }
 
     const MAP: &[&str] = &[

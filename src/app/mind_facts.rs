@@ -1,0 +1,176 @@
+//! Looking into one mind, and at the memory that everything takes, without the worker and without ever waiting for it.
+//!
+//! This module does *not* know how any of it is shown.
+
+use std::{collections::HashSet, sync::Arc};
+
+use bevy::prelude::*;
+
+use crate::{
+    brain::{
+        Shelf,
+        lora::{Adapter, SiteNorm},
+    },
+    mind::{Experience, Memories, WorkerState},
+    protocol::{CreatureName, HabitatId},
+    record::{History, Lineage, Transcript},
+    sim::Habitat,
+};
+
+/// The population of the minds that the world has, where it is a language model's.
+#[derive(Resource, Debug, Clone, Default)]
+pub struct MindShelf(pub Option<Shelf>);
+
+/// How a creature is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It lives.
+    Alive,
+    /// It is dead, and a child of it lives: as it was when it died.
+    Forebear,
+    /// It is dead, and in the hall of fame: as it was when it did best.
+    Honoured,
+}
+
+/// What there is to see of one mind.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MindLook {
+    /// How it is known.
+    pub standing: Standing,
+    /// How much its adapter changes each matrix, from the lowest layer up.
+    pub norms: Vec<SiteNorm>,
+    /// Updates that it has had: its version. 0 for the dead, of whom that is not kept.
+    pub version: u64,
+    /// How much the adapter with which it was born changes each matrix, where that is kept beside.
+    pub born_norms: Option<Vec<SiteNorm>>,
+    /// Bytes that its adapter takes, and the optimiser's moments.
+    pub bytes: (u64, u64),
+}
+
+/// Looks into a mind; `None` if nobody knows it, or the worker is at the shelf just now.
+pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
+    // Numbers are shared: what is taken along is no copy, and the shelf is free again at once.
+    let population = shelf.try_open()?;
+    let layout = population.layout.clone()?;
+    let (mind, honoured) = (population.minds.get(&name).cloned(), population.hall.get(&name).cloned());
+    drop(population);
+    let dead = |standing, adapter: &Adapter| MindLook {
+        standing,
+        norms: layout.norms(adapter),
+        version: 0,
+        born_norms: None,
+        bytes: (adapter.bytes() as u64, 0),
+    };
+    if let Some(mind) = mind {
+        let born_norms = mind.genome.as_ref().map(|genome| layout.norms(genome));
+        let bytes = (mind.adapter.bytes() as u64, mind.moments.bytes() as u64);
+        let alive = dead(Standing::Alive, &mind.adapter);
+        return Some(MindLook { version: mind.moments.steps, born_norms, bytes, ..alive });
+    }
+    let forebear = shelf.try_forebears()?.get(&name).cloned();
+    let forebear = forebear.map(|adapter| dead(Standing::Forebear, &adapter));
+    forebear.or_else(|| honoured.map(|adapter| dead(Standing::Honoured, &adapter)))
+}
+
+/// The last `most` experiences of a creature, oldest first: what it saw, did and got. Their rewards are its reward trace.
+pub fn last_experiences(world: &mut World, (habitat, creature): CreatureName, most: usize) -> Vec<Experience> {
+    let mut habitats = world.query::<(&Habitat, &Memories)>();
+    let memories = habitats.iter(world).find(|(one, _)| one.id == habitat).map(|(_, memories)| memories);
+    let Some(memory) = memories.and_then(|memories| memories.0.get(&creature)) else { return Vec::new() };
+    memory.experiences.iter().skip(memory.experiences.len().saturating_sub(most)).copied().collect()
+}
+
+/// Bytes that the parts of the program take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MemoryReport {
+    /// The model's matrices.
+    pub model: u64,
+    /// Adapters of the living, those that they were born with, the founders' and the hall of fame's; what several share once.
+    pub adapters: u64,
+    /// Adapters of the dead whose children live.
+    pub forebears: u64,
+    /// The optimiser's moments.
+    pub moments: u64,
+    /// Keys and values that are kept from turn to turn; only free replies have any.
+    pub caches: u64,
+    /// What agents remember.
+    pub experiences: u64,
+    /// The transcript.
+    pub transcript: u64,
+    /// Rows and lineage.
+    pub history: u64,
+    /// Resident memory of the whole process, if the system tells.
+    pub resident: Option<u64>,
+    /// The most that it ever was, if the system tells.
+    pub peak: Option<u64>,
+}
+
+/// What everything takes; adapters and moments are those of `before` where the worker is at the shelf just now. It looks at
+/// every creature: once a second is often enough.
+pub fn memory_report(world: &mut World, before: MemoryReport) -> MemoryReport {
+    let mut all = world.query::<&Memories>();
+    let experiences = all.iter(world).flat_map(|memories| memories.0.values());
+    let experiences = experiences.map(|memory| memory.experiences.capacity() * size_of::<Experience>()).sum::<usize>();
+    let shelf = world.get_resource::<MindShelf>().and_then(|shelf| shelf.0.clone());
+    let facts = world.get_resource::<WorkerState>().and_then(|state| state.facts.as_ref());
+    let (resident, peak) = process_memory();
+    let mut report = MemoryReport {
+        model: facts.map_or(0, |facts| facts.model_bytes),
+        experiences: experiences as u64,
+        transcript: world.get_resource::<Transcript>().map_or(0, |transcript| transcript.bytes() as u64),
+        history: history_bytes(world),
+        resident,
+        peak,
+        ..MemoryReport::default()
+    };
+    let Some(shelf) = shelf else { return report };
+    report.caches = shelf.cached();
+    report.forebears = shelf.try_forebears().map_or(before.forebears, |dead| dead.bytes() as u64);
+    (report.adapters, report.moments) = adapter_bytes(&shelf).unwrap_or((before.adapters, before.moments));
+    report
+}
+
+/// Bytes of adapters and of moments; `None` if the worker is at the shelf just now.
+fn adapter_bytes(shelf: &Shelf) -> Option<(u64, u64)> {
+    let population = shelf.try_open()?.clone();
+    let minds = population.minds.values();
+    let adapters = minds.clone().flat_map(|mind| std::iter::once(&mind.adapter).chain(&mind.genome));
+    let mut seen = HashSet::new();
+    let mut bytes = 0;
+    for pair in adapters.chain(&population.founders).chain(population.hall.values()).flat_map(|adapter| &adapter.pairs)
+    {
+        for numbers in [&pair.a, &pair.b] {
+            if seen.insert(Arc::as_ptr(numbers)) {
+                bytes += size_of_val(numbers.as_slice()) as u64;
+            }
+        }
+    }
+    Some((bytes, minds.map(|mind| mind.moments.bytes() as u64).sum()))
+}
+
+fn history_bytes(world: &World) -> u64 {
+    let rows = world.get_resource::<History>().map_or(0, |history| size_of_val(history.rows.as_slice()));
+    let creatures = world.get_resource::<Lineage>().map_or(0, |lineage| lineage.creatures.len());
+    (rows + creatures * size_of::<((HabitatId, u32), crate::record::Ancestry)>()) as u64
+}
+
+/// Resident memory of this process, and its peak, in bytes.
+fn process_memory() -> (Option<u64>, Option<u64>) {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
+    };
+    match field("VmRSS:") {
+        Some(resident) => (Some(resident), field("VmHWM:")),
+        None => (other_systems(), None),
+    }
+}
+
+/// What the system tells where there is no `/proc`.
+fn other_systems() -> Option<u64> {
+    let id = sysinfo::get_current_pid().ok()?;
+    let mut system = sysinfo::System::new();
+    system.refresh_processes(sysinfo::ProcessesToUpdate::Some(&[id]), false);
+    system.process(id).map(sysinfo::Process::memory)
+}
