@@ -6,7 +6,7 @@ use std::fs;
 use bevy::prelude::*;
 use evolora::{
     Simulation,
-    app::{Changes, MemoryReport, MindShelf, RunReport, Standing, last_experiences, look_into, memory_report},
+    app::{Changes, MemoryReport, RunReport, Standing, last_experiences, look_into, memory_report},
     config::{MindKind, Objective, RunConfig},
     language::write_prompt,
     mind::{Asked, Creatures, Memories, duplicate, sum_up},
@@ -139,15 +139,14 @@ fn one_mind_is_looked_into_without_waiting() {
     let last = last_experiences(simulation.world_mut(), name, 4);
     assert_eq!(last.iter().map(|one| one.turn).collect::<Vec<_>>(), [7, 8, 9, 10]);
 
-    simulation.world_mut().insert_resource(MindShelf(Some(shelf.clone())));
-    let report = memory_report(simulation.world_mut(), MemoryReport::default());
+    let report = memory_report(simulation.world_mut(), Some(&shelf), MemoryReport::default());
     // Each has its own A and B, and the moments of both.
     let each = layout.bytes(false) as u64;
     assert_eq!((report.adapters, report.moments), (5 * each, 2 * 5 * each));
     assert!(report.model > 500_000 && report.experiences > 0 && report.caches == 0);
     assert!(report.resident.unwrap() > report.model && report.peak.unwrap() >= report.resident.unwrap());
     (0..3).for_each(|_| simulation.step());
-    assert!(memory_report(simulation.world_mut(), report).forebears > 0);
+    assert!(memory_report(simulation.world_mut(), Some(&shelf), report).forebears > 0);
     let dead: Vec<_> = shelf.forebears().iter().map(|(name, _)| *name).collect();
     assert!(dead.iter().all(|name| look_into(&shelf, *name).unwrap().standing == Standing::Forebear));
 }

@@ -17,10 +17,6 @@ use crate::{
     sim::Habitat,
 };
 
-/// The population of the minds that the world has, where it is a language model's.
-#[derive(Resource, Debug, Clone, Default)]
-pub struct MindShelf(pub Option<Shelf>);
-
 /// How a creature is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -107,11 +103,10 @@ pub struct MemoryReport {
 
 /// What everything takes; adapters and moments are those of `before` where the worker is at the shelf just now. It looks at
 /// every creature: once a second is often enough.
-pub fn memory_report(world: &mut World, before: MemoryReport) -> MemoryReport {
+pub fn memory_report(world: &mut World, shelf: Option<&Shelf>, before: MemoryReport) -> MemoryReport {
     let mut all = world.query::<&Memories>();
     let experiences = all.iter(world).flat_map(|memories| memories.0.values());
     let experiences = experiences.map(|memory| memory.experiences.capacity() * size_of::<Experience>()).sum::<usize>();
-    let shelf = world.get_resource::<MindShelf>().and_then(|shelf| shelf.0.clone());
     let facts = world.get_resource::<WorkerState>().and_then(|state| state.facts.as_ref());
     let (resident, peak) = process_memory();
     let mut report = MemoryReport {
@@ -126,7 +121,7 @@ pub fn memory_report(world: &mut World, before: MemoryReport) -> MemoryReport {
     let Some(shelf) = shelf else { return report };
     report.caches = shelf.cached();
     report.forebears = shelf.try_forebears().map_or(before.forebears, |dead| dead.bytes() as u64);
-    (report.adapters, report.moments) = adapter_bytes(&shelf).unwrap_or((before.adapters, before.moments));
+    (report.adapters, report.moments) = adapter_bytes(shelf).unwrap_or((before.adapters, before.moments));
     report
 }
 

@@ -56,24 +56,14 @@ pub fn spawn_worker_with(config: &RunConfig, shelf: Shelf) -> Result<Minds, AppE
 /// # Errors
 /// The system has no thread to give.
 #[cfg(feature = "desktop")]
-pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
-    spawn_minds_or_rules(config).map(|(link, state, _)| (link, state))
-}
-
-/// The same with the population, where it is a language model's: for [`MindShelf`](super::MindShelf).
-///
-/// # Errors
-/// As [`spawn_worker_or_rules`].
-#[cfg(feature = "desktop")]
 pub(super) fn spawn_minds_or_rules(config: &RunConfig) -> Result<Minds, AppError> {
     match spawn_worker(config) {
-        Ok(minds) => Ok(minds),
-        Err(AppError::Worker(error)) => Err(AppError::Worker(error)),
-        Err(error) => {
+        Err(error) if !matches!(error, AppError::Worker(_)) => {
             let mut state = WorkerState::default();
             state.give_up(format!("{error} Agents go on with `rules`."));
             Ok((spawn_rules()?, state, None))
         }
+        spawned => spawned,
     }
 }
 
