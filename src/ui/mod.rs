@@ -5,6 +5,7 @@
 mod controls;
 mod generations;
 pub mod theme;
+pub mod widgets;
 
 pub use controls::{ControlsModel, show_controls};
 pub use generations::{GenerationsModel, show_generations};
