@@ -3,9 +3,17 @@
 //! A panel changes nothing itself. This room does *not* know Bevy, habitats, or who carries the wishes out.
 
 mod controls;
+mod fitness;
 mod generations;
+mod lineage;
+mod log;
+mod machine;
 pub mod theme;
 pub mod widgets;
 
 pub use controls::{ControlsModel, show_controls};
+pub use fitness::{Curve, FitnessModel, FitnessState, GenerationValues, Quantity, Reference, show_fitness};
 pub use generations::{GenerationsModel, show_generations};
+pub use lineage::{LineageModel, LineageState, Relative, show_lineage};
+pub use log::{Banner, LogModel, LogState, Notice, Severity, show_banners, show_log};
+pub use machine::{MEMORY_LINE, MachineModel, Memory, ModelFacts, Round, SLOW, Worker, show_machine};

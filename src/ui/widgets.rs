@@ -3,8 +3,8 @@
 //! This module does *not* know any panel, or what its numbers mean.
 
 use bevy_egui::egui::{
-    Align, Color32, CornerRadius, Label, Layout, Rect, Response, RichText, Sense, Shape, Stroke, TextEdit, Ui,
-    UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
+    Align, Color32, CornerRadius, Label, Layout, Rect, Response, RichText, Sense, Shape, Stroke, TextEdit, TextStyle,
+    Ui, UiBuilder, WidgetInfo, WidgetType, pos2, vec2,
 };
 
 use super::theme::{LARGE, SMALL, ink};
@@ -38,24 +38,36 @@ pub fn empty_state(ui: &mut Ui, title: &str, text: &str) {
 /// A row over the panel's whole width: the name on the left; on the right the number, and its unit in a column of [`UNIT`]
 /// points, so that the numbers of all rows end below each other.
 pub fn number_row(ui: &mut Ui, name: &str, value: &str, unit: &str) -> Response {
-    coloured_row(ui, name, value, unit, palette::TEXT)
+    row(ui, 0.0, name, value, unit, palette::TEXT)
 }
 
 /// The same as [`number_row`], with a colour for the number.
 pub fn coloured_row(ui: &mut Ui, name: &str, value: &str, unit: &str, rgb: Rgb) -> Response {
-    let height = ui.text_style_height(&bevy_egui::egui::TextStyle::Body) + 4.0;
+    row(ui, 0.0, name, value, unit, rgb)
+}
+
+/// The same as [`number_row`], with a patch of colour before the name: a bar's legend.
+pub fn swatch_row(ui: &mut Ui, swatch: Rgb, name: &str, value: &str, unit: &str) -> Response {
+    let response = row(ui, 18.0, name, value, unit, palette::TEXT);
+    let middle = response.rect.left_center() + vec2(6.0, 0.0);
+    ui.painter().rect_filled(Rect::from_center_size(middle, vec2(10.0, 10.0)), CornerRadius::same(3), ink(swatch));
+    response
+}
+
+fn row(ui: &mut Ui, indent: f32, name: &str, value: &str, unit: &str, rgb: Rgb) -> Response {
+    let height = ui.text_style_height(&TextStyle::Body) + 4.0;
     let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     let units = rect.right() - UNIT.min(rect.width() / 4.0);
-    let font = bevy_egui::egui::TextStyle::Body.resolve(ui.style());
+    let font = TextStyle::Body.resolve(ui.style());
     let wide = ui.painter().layout_no_wrap(value.to_owned(), font, ink(rgb)).size().x + 2.0;
-    let middle = (units - wide).max(rect.left() + rect.width() * 0.3);
+    let middle = (units - wide).max(rect.left() + indent + (rect.width() - indent) * 0.3);
     let mut part = |left: f32, right: f32, layout: Layout, text: &str, rgb: Rgb| {
         let part = Rect::from_min_max(pos2(left, rect.top()), pos2(right.max(left), rect.bottom()));
-        let label = Label::new(RichText::new(text).color(ink(rgb))).truncate();
+        let label = Label::new(RichText::new(text).color(ink(rgb))).truncate().selectable(false);
         ui.scope_builder(UiBuilder::new().max_rect(part).layout(layout), |ui| ui.add(label));
     };
     let (left, right) = (Layout::left_to_right(Align::Center), Layout::right_to_left(Align::Center));
-    part(rect.left(), middle - 6.0, left, name, palette::TEXT_WEAK);
+    part(rect.left() + indent, middle - 6.0, left, name, palette::TEXT_WEAK);
     part(middle, units, right, value, rgb);
     if !unit.is_empty() {
         part(units + 6.0, rect.right(), left, unit, palette::TEXT_WEAK);
@@ -100,7 +112,10 @@ pub fn sparkline(ui: &mut Ui, name: &str, values: &[f32], height: f32, colour: C
         let inside = rect.shrink(3.0);
         let step = inside.width() / (values.len() - 1) as f32;
         let place = |(at, value): (usize, &f32)| {
-            pos2(inside.left() + at as f32 * step, inside.bottom() - inside.height() * (value / largest).clamp(0.0, 1.0))
+            pos2(
+                inside.left() + at as f32 * step,
+                inside.bottom() - inside.height() * (value / largest).clamp(0.0, 1.0),
+            )
         };
         let line = values.iter().enumerate().filter(|(_, value)| value.is_finite()).map(place).collect();
         ui.painter().add(Shape::line(line, Stroke::new(1.5, colour)));
