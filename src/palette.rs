@@ -100,6 +100,19 @@ pub fn contrast(one: Rgb, other: Rgb) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
+/// From the least to the most: lightness grows evenly, so that steps of equal size look equal, also without colours
+/// (the middle of "plasma", van der Walt & Smith, 2015). `part` runs from 0 to 1 and is held there.
+pub fn ramp(part: f64) -> Rgb {
+    const STOPS: [Rgb; 6] =
+        [[106, 0, 168], [156, 23, 158], [196, 66, 124], [226, 107, 88], [248, 154, 60], [252, 206, 37]];
+    let place = part.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let (low, high) = (place.floor() as usize, place.ceil() as usize);
+    std::array::from_fn(|channel| {
+        let (from, to) = (f64::from(STOPS[low][channel]), f64::from(STOPS[high][channel]));
+        (from + (to - from) * place.fract()).round() as u8
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,5 +130,16 @@ mod tests {
             let (dark, light) = (contrast(rgb, PANEL), contrast(by_daylight(rgb), by_daylight(PANEL)));
             assert!(dark >= 3.0 && light >= 3.0, "{rgb:?}: {dark:.2}, by daylight {light:.2}");
         }
+    }
+
+    #[test]
+    fn the_ramp_grows_lighter_and_keeps_to_its_ends() {
+        assert_eq!((ramp(0.0), ramp(1.0)), ([106, 0, 168], [252, 206, 37]));
+        assert_eq!((ramp(-3.0), ramp(7.0)), (ramp(0.0), ramp(1.0)));
+        assert_eq!(ramp(0.1), [131, 12, 163], "half way to the second stop");
+        // Lightness by the weights of sRGB's luma.
+        let luma = |[r, g, b]: [u8; 3]| 0.299 * f64::from(r) + 0.587 * f64::from(g) + 0.114 * f64::from(b);
+        let steps: Vec<_> = (0..=20).map(|step| luma(ramp(f64::from(step) / 20.0))).collect();
+        assert!(steps.windows(2).all(|pair| pair[1] > pair[0]), "{steps:?}");
     }
 }
