@@ -25,6 +25,7 @@ fn thinker(creature: u32) -> Thinker {
         agent: AgentId(creature),
         creature: CreatureId(creature),
         exploration: 0.0,
+        manner: None,
         observation: Observation::new(evolora::protocol::Cell::new(4, 12), 80, None),
         prompt: FOOD.to_owned(),
         draws: streams().agent_key(StreamName::Act, AgentId(creature)),
@@ -59,6 +60,7 @@ fn picks_up(llm: &Llm, creature: Option<u32>) -> f32 {
         generation: 0,
         newborn: false,
         creatures: vec![creature.map(CreatureId)],
+        temperature: None,
         prompts: std::sync::Arc::new(vec![FOOD.to_owned()]),
     };
     llm.survey(&survey).unwrap().policies[0].1[0][Action::PickUp.index()]

@@ -41,7 +41,11 @@ fn worker(mind: impl Fn(&Thinker) -> Action + Send + Sync + 'static) -> WorkerLi
                 elapsed: std::time::Duration::ZERO,
             };
             let thoughts = question.thinkers.iter().map(think).collect();
-            let _ = replies.send(Reply::Thought(Thoughts { epoch: question.epoch, thoughts }));
+            let _ = replies.send(Reply::Thought(Thoughts {
+                epoch: question.epoch,
+                thoughts,
+                elapsed: std::time::Duration::ZERO,
+            }));
         }
     };
     WorkerLink::spawn(work).unwrap()

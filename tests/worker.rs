@@ -56,7 +56,7 @@ fn say(question: &Think, text: &'static str) -> Thoughts {
         tokens: 3,
         elapsed: Duration::from_millis(1),
     });
-    Thoughts { epoch: question.epoch, thoughts: thoughts.collect() }
+    Thoughts { epoch: question.epoch, thoughts: thoughts.collect(), elapsed: Duration::from_millis(1) }
 }
 
 #[test]
@@ -130,6 +130,7 @@ fn mortal(
                         Request::Breed(_) => "breed",
                         Request::Survey(_) => "survey",
                         Request::Honour(_) => "honour",
+                        Request::Consult(_) => "consult",
                         Request::Shutdown => "shutdown",
                     });
                 }

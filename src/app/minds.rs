@@ -96,6 +96,7 @@ pub(super) fn exchange_minds(
     world.insert_resource(crate::mind::Inbox::default());
     // What the old ones said of creatures that are no more.
     world.insert_resource(crate::mind::Mail::default());
+    world.insert_resource(crate::mind::Consulted::default());
 }
 
 /// What the language model needs to know of the settings, and the phrases of the actions.

@@ -76,6 +76,11 @@ impl Scorer {
         &self.trie
     }
 
+    /// Tokens of the longest prompt that is read whole.
+    pub const fn longest(&self) -> usize {
+        self.context
+    }
+
     /// Tokens that a prompt of `tokens` tokens costs: its own, and the branches'.
     pub fn cost(&self, tokens: usize) -> usize {
         tokens.min(self.context) + self.branches.iter().map(Vec::len).sum::<usize>()

@@ -7,11 +7,15 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use super::{
     error::{BrainError, Result},
+    forebears::Forebears,
     learn::Moments,
     lora::{Adapter, AdapterLayout},
 };
@@ -93,18 +97,57 @@ impl Population {
     }
 }
 
-/// A population that several lives of the worker thread use, one after the other.
+/// A population that several lives of the worker thread use, one after the other, and what is kept beside it for as long as
+/// the program runs.
 #[derive(Debug, Clone, Default)]
-pub struct Shelf(Arc<Mutex<Population>>);
+pub struct Shelf {
+    population: Arc<Mutex<Population>>,
+    forebears: Arc<Mutex<Forebears>>,
+    cached: Arc<AtomicU64>,
+}
 
 impl Shelf {
     /// A shelf with a population on it.
     pub fn new(population: Population) -> Self {
-        Self(Arc::new(Mutex::new(population)))
+        Self { population: Arc::new(Mutex::new(population)), ..Self::default() }
     }
 
     /// The population. One whose thread died while it looked is as good as before.
     pub fn open(&self) -> MutexGuard<'_, Population> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.population.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The population, unless the worker has it just now.
+    pub fn try_open(&self) -> Option<MutexGuard<'_, Population>> {
+        look(&self.population)
+    }
+
+    /// The dead whose children live.
+    pub fn forebears(&self) -> MutexGuard<'_, Forebears> {
+        self.forebears.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The same, unless the worker has them just now.
+    pub fn try_forebears(&self) -> Option<MutexGuard<'_, Forebears>> {
+        look(&self.forebears)
+    }
+
+    /// Bytes of keys and values that are kept from turn to turn, as of the last one.
+    pub fn cached(&self) -> u64 {
+        self.cached.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many they are.
+    pub(super) fn note_cached(&self, bytes: u64) {
+        self.cached.store(bytes, Ordering::Relaxed);
+    }
+}
+
+/// What a lock guards, unless another thread has it.
+fn look<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match lock.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }

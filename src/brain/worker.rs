@@ -2,6 +2,8 @@
 //!
 //! This module does *not* know who reads the answers, or what happens when this thread dies.
 
+use std::time::Instant;
+
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{
@@ -36,9 +38,9 @@ pub fn serve(plan: &LlmPlan, shelf: &Shelf, requests: &Receiver<Request>, replie
 fn answer(llm: &mut Llm, request: Request) -> Option<Reply> {
     Some(match request {
         Request::Think(question) => {
-            let epoch = question.epoch;
+            let (epoch, begun) = (question.epoch, Instant::now());
             match llm.think(&question.thinkers) {
-                Ok(thoughts) => Reply::Thought(Thoughts { epoch, thoughts }),
+                Ok(thoughts) => Reply::Thought(Thoughts { epoch, thoughts, elapsed: begun.elapsed() }),
                 Err(error) => Reply::Failed { epoch, reason: error.to_string() },
             }
         }
@@ -52,6 +54,7 @@ fn answer(llm: &mut Llm, request: Request) -> Option<Reply> {
             llm.honour(&honour);
             Reply::Honoured
         }
+        Request::Consult(consultation) => Reply::Consulted(llm.consult(&consultation)),
         Request::Shutdown => return None,
     })
 }

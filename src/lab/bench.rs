@@ -194,6 +194,7 @@ pub(super) fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Think
         Thinker {
             creature: CreatureId(agent),
             exploration: 0.0,
+            manner: None,
             habitat: HabitatId(0),
             agent: AgentId(agent),
             observation,

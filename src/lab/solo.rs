@@ -160,6 +160,7 @@ pub fn ask_once(config: &RunConfig, prompt: &str) -> Result<Turn, AppError> {
         agent: AgentId(0),
         creature: CreatureId(0),
         exploration: 0.0,
+        manner: None,
         observation: Observation::new(Cell::new(0, 0), 0, None),
         prompt: prompt.to_owned(),
         draws: streams.agent_key(StreamName::Act, AgentId(0)),

@@ -9,9 +9,9 @@ use bevy::prelude::*;
 
 use super::{creatures::Creatures, link::WorkerLink, state::WorkerState};
 use crate::{
-    config::MindSettings,
+    config::{DecisionMode, Inheritance, MindSettings, RunConfig},
     language::write_prompt,
-    protocol::{Request, StreamName, Think, Thinker},
+    protocol::{Manner, Request, StreamName, Think, Thinker},
     sim::{Agent, Clock, Finished, Habitat, HabitatConfig, Roster, Seen, Vitality},
 };
 
@@ -30,6 +30,8 @@ pub struct Asked {
     pub stood_in: bool,
     /// When it was asked.
     pub at: Option<Instant>,
+    /// Time that the worker took for the last answer.
+    pub took: Option<Duration>,
 }
 
 impl Asked {
@@ -37,6 +39,18 @@ impl Asked {
     pub fn pace(&self) -> Duration {
         let agents = u32::try_from(self.waiting.len()).unwrap_or(u32::MAX).max(1);
         self.at.map_or(Duration::ZERO, |at| at.elapsed() / agents)
+    }
+}
+
+/// How minds decide by these settings.
+pub fn manner(config: &RunConfig) -> Manner {
+    let MindSettings { mode, temperature, max_tokens, top_p, .. } = config.mind;
+    Manner {
+        free: mode == DecisionMode::Free,
+        temperature,
+        max_tokens,
+        top_p,
+        keeps_genome: config.evolution.inheritance == Inheritance::Baldwin,
     }
 }
 
@@ -60,7 +74,7 @@ pub(super) fn ask_minds(
     asked.waiting.clear();
     let mut thinkers = Vec::with_capacity(asked.thinkers.len());
     for (habitat, config, clock, roster, creatures) in sorted {
-        let exploration = exploration(&config.mind, clock.generation);
+        let (exploration, manner) = (exploration(&config.mind, clock.generation), manner(config));
         for entity in roster.iter() {
             let Ok((agent, vitality, seen)) = agents.get(*entity) else { continue };
             if !vitality.is_alive() {
@@ -72,6 +86,7 @@ pub(super) fn ask_minds(
                 agent: agent.id,
                 creature: creatures.at(agent.id),
                 exploration,
+                manner: Some(manner),
                 observation: seen.0,
                 prompt: if link.reads_prompts() { write_prompt(&seen.0) } else { String::new() },
                 draws: habitat.streams.agent_key(StreamName::Act, agent.id),

@@ -15,7 +15,7 @@ use super::{
     state::WorkerState,
 };
 use crate::{
-    config::{EvolutionSettings, Inheritance},
+    config::{EvolutionSettings, Inheritance, MindSettings},
     genetics::{Offspring, next_generation},
     protocol::{AgentId, Birth, Breed, CreatureId, HabitatId, Honour, Moment, Request, StreamName, Streams, Survey},
     sim::{Clock, Finished, Habitat, HabitatConfig, Roster, Vitality, repopulate},
@@ -98,8 +98,8 @@ fn close(world: &mut World, entity: Entity, ended: &GenerationEnded) {
         return;
     }
     let lived: Vec<_> = ended.lives.iter().map(|life| life.creature).collect();
-    errand(world, survey(ended.habitat, ended.clock.generation, false, &lived));
     let Some(config) = world.get::<HabitatConfig>(entity).map(|config| Arc::clone(&config.0)) else { return };
+    errand(world, survey(ended.habitat, ended.clock.generation, false, &lived, &config.mind));
     // What `rules` did in their stead is nobody's fame.
     let is_own = ended.fallback.turns == 0;
     let Some(mut hall) = world.get_mut::<HallOfFame>(entity).filter(|_| is_own) else { return };
@@ -130,7 +130,7 @@ fn evolve(world: &mut World, entity: Entity, ended: &GenerationEnded) -> Option<
     if config.evolution.enabled {
         errand(world, Request::Breed(breed(ended.habitat, &streams, &living, &births, &config.evolution)));
         let children: Vec<_> = births.iter().map(|birth| birth.child).collect();
-        errand(world, survey(ended.habitat, generation, true, &children));
+        errand(world, survey(ended.habitat, generation, true, &children, &config.mind));
     }
     Some(GenerationBegan { habitat: ended.habitat, generation, living, births })
 }
@@ -159,9 +159,15 @@ fn breed(
     }
 }
 
-fn survey(habitat: HabitatId, generation: u32, newborn: bool, creatures: &[CreatureId]) -> Request {
-    let creatures = creatures.iter().copied().map(Some).collect();
-    Request::Survey(Survey { habitat, generation, newborn, creatures, prompts: probe_prompts() })
+fn survey(
+    habitat: HabitatId,
+    generation: u32,
+    newborn: bool,
+    creatures: &[CreatureId],
+    settings: &MindSettings,
+) -> Request {
+    let (creatures, temperature) = (creatures.iter().copied().map(Some).collect(), Some(settings.temperature));
+    Request::Survey(Survey { habitat, generation, newborn, creatures, temperature, prompts: probe_prompts() })
 }
 
 /// Sends the worker something that is no question of a turn.

@@ -11,7 +11,7 @@ use std::{
 use bevy::prelude::*;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded};
 
-use crate::protocol::{Reply, Request};
+use crate::protocol::{Counsel, Reply, Request};
 
 /// Requests that may wait in the channel.
 const CAPACITY: usize = 16;
@@ -67,6 +67,8 @@ pub struct WorkerLink {
     outbox: VecDeque<Request>,
     /// What was asked beside the turns' questions and has not been answered, in order.
     errands: VecDeque<Request>,
+    /// Turns' questions that have not been answered.
+    open: usize,
     /// What a worker that has gone had answered and nobody has read yet.
     unread: VecDeque<Reply>,
 }
@@ -85,6 +87,7 @@ impl WorkerLink {
             thread: None,
             outbox: VecDeque::new(),
             errands: VecDeque::new(),
+            open: 0,
             unread: VecDeque::new(),
         };
         link.start()?;
@@ -130,12 +133,19 @@ impl WorkerLink {
         self.errands.is_empty() && self.unread.is_empty()
     }
 
+    /// Requests that have not been answered yet.
+    pub fn queue(&self) -> usize {
+        self.errands.len() + self.open
+    }
+
     /// Sends a request; where the channel has no room it goes as soon as there is.
     ///
     /// # Errors
     /// The worker has gone.
     pub fn send(&mut self, request: Request) -> Result<(), LinkDown> {
-        if !matches!(request, Request::Think(_)) {
+        if matches!(request, Request::Think(_)) {
+            self.open += 1;
+        } else {
             self.errands.push_back(request.clone());
         }
         self.outbox.push_back(request);
@@ -168,7 +178,11 @@ impl WorkerLink {
             return Ok(Some(reply));
         }
         let Some(thread) = &self.thread else { return Err(gone()) };
-        let reply = match watch(|| thread.replies.try_recv().ok()) {
+        let heard = match patience.is_zero() {
+            true => thread.replies.try_recv().ok(),
+            false => watch(|| thread.replies.try_recv().ok()),
+        };
+        let reply = match heard {
             Some(reply) => reply,
             None => match thread.replies.recv_timeout(patience) {
                 Ok(reply) => reply,
@@ -178,6 +192,8 @@ impl WorkerLink {
         };
         if answers_errand(&reply) {
             self.errands.pop_front();
+        } else if matches!(reply, Reply::Thought(_) | Reply::Failed { .. }) {
+            self.open = self.open.saturating_sub(1);
         }
         // A worker that has gone meanwhile is found out by the next call.
         let _ = self.pump();
@@ -209,8 +225,8 @@ impl WorkerLink {
     }
 
     /// Buries a worker that has gone and starts it anew; gives what the old one died of, if it said. The turn's question is
-    /// lost with it. A generation that it was to make is asked for again; a lesson or a survey at which it died is not,
-    /// since it may die of it again.
+    /// lost with it. A generation that it was to make is asked for again; a lesson, a survey or a consultation at which it
+    /// died is not, since it may die of it again.
     ///
     /// # Errors
     /// The system has no thread to give.
@@ -218,8 +234,13 @@ impl WorkerLink {
         let cause = self.bury();
         self.start()?;
         if !matches!(self.errands.front(), Some(Request::Breed(_) | Request::Honour(_))) {
-            self.errands.pop_front();
+            let fatal = self.errands.pop_front();
+            if let Some(Request::Consult(asked)) = fatal {
+                let silent = Counsel::silent(&asked, "The minds' worker thread stopped over this; try other words.");
+                self.unread.push_back(Reply::Consulted(silent));
+            }
         }
+        self.open = 0;
         self.outbox = self.errands.clone();
         let _ = self.pump();
         Ok(cause)
@@ -230,13 +251,22 @@ impl WorkerLink {
         self.thread = None;
         self.outbox.clear();
         self.errands.clear();
+        self.open = 0;
         self.unread.clear();
     }
 }
 
 /// Whether a reply answers what was asked beside the turns' questions.
 const fn answers_errand(reply: &Reply) -> bool {
-    matches!(reply, Reply::Trained(_) | Reply::Bred(_) | Reply::Surveyed(_) | Reply::Honoured | Reply::Troubled { .. })
+    matches!(
+        reply,
+        Reply::Trained(_)
+            | Reply::Bred(_)
+            | Reply::Surveyed(_)
+            | Reply::Honoured
+            | Reply::Consulted(_)
+            | Reply::Troubled { .. }
+    )
 }
 
 fn gone() -> LinkDown {

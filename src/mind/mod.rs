@@ -6,6 +6,7 @@
 //! This room does *not* know candle, tensors, how a mind decides, or any window.
 
 mod ask;
+mod consult;
 mod creatures;
 mod evolve;
 mod hall;
@@ -25,7 +26,8 @@ use bevy::{
     prelude::*,
 };
 
-pub use ask::Asked;
+pub use ask::{Asked, manner};
+pub use consult::{Consulted, consult, consultation, listen};
 pub use creatures::Creatures;
 pub use evolve::{GenerationBegan, go_on};
 pub use hall::{HallOfFame, Honoured};
@@ -92,6 +94,7 @@ impl Plugin for MindPlugin {
             .init_resource::<Inbox>()
             .init_resource::<WorkerState>()
             .init_resource::<Mail>()
+            .init_resource::<consult::Consulted>()
             .add_message::<GenerationEnded>()
             .add_message::<GenerationBegan>()
             .add_message::<AgentsLearned>()

@@ -7,6 +7,7 @@ use bevy::prelude::*;
 use super::{
     Close,
     ask::Asked,
+    consult::Consulted,
     evolve::GenerationBegan,
     learn::AgentsLearned,
     link::WorkerLink,
@@ -37,26 +38,20 @@ pub struct CreaturesSurveyed(pub Surveyed);
 /// `rules` will decide. False if the answer may still come.
 pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
     let asked = world.resource::<Asked>();
-    let (epoch, nobody) = (asked.epoch, asked.waiting.is_empty());
-    if nobody || !world.resource::<WorkerState>().is_up() || !asked.sent {
+    if asked.waiting.is_empty() || !world.resource::<WorkerState>().is_up() || !asked.sent {
+        return true;
+    }
+    // It may have been heard between two frames.
+    if world.resource::<Inbox>().0.is_some() {
         return true;
     }
     loop {
         match world.resource_mut::<WorkerLink>().receive(patience) {
-            Ok(Some(Reply::Ready(facts))) => world.resource_mut::<WorkerState>().facts = Some(facts),
-            Ok(Some(Reply::Unusable { reason })) => {
-                let sentence = format!("{reason} Agents go on with `rules`.");
-                world.resource_mut::<WorkerState>().give_up(sentence);
-                return true;
+            Ok(Some(reply)) => {
+                if sort(world, reply) {
+                    return true;
+                }
             }
-            // An answer to a question that was given up long ago.
-            Ok(Some(Reply::Thought(thoughts))) if thoughts.epoch < epoch => {}
-            Ok(Some(Reply::Failed { epoch: late, .. })) if late < epoch => {}
-            Ok(Some(reply @ (Reply::Thought(_) | Reply::Failed { .. }))) => {
-                world.resource_mut::<Inbox>().0 = Some(reply);
-                return true;
-            }
-            Ok(Some(reply)) => world.resource_mut::<Mail>().0.push(reply),
             Ok(None) => return false,
             Err(_) => {
                 revive(world);
@@ -64,6 +59,30 @@ pub fn wait_for_thoughts(world: &mut World, patience: Duration) -> bool {
             }
         }
     }
+}
+
+/// Puts a reply where it belongs. True if the open question can be resolved now.
+pub(super) fn sort(world: &mut World, reply: Reply) -> bool {
+    let asked = world.resource::<Asked>();
+    let (epoch, is_open) = (asked.epoch, !asked.waiting.is_empty());
+    match reply {
+        Reply::Ready(facts) => world.resource_mut::<WorkerState>().facts = Some(facts),
+        Reply::Unusable { reason } => {
+            let sentence = format!("{reason} Agents go on with `rules`.");
+            world.resource_mut::<WorkerState>().give_up(sentence);
+            return true;
+        }
+        // An answer to a question that was given up long ago.
+        Reply::Thought(thoughts) if thoughts.epoch < epoch || !is_open => {}
+        Reply::Failed { epoch: late, .. } if late < epoch || !is_open => {}
+        reply @ (Reply::Thought(_) | Reply::Failed { .. }) => {
+            world.resource_mut::<Inbox>().0 = Some(reply);
+            return true;
+        }
+        Reply::Consulted(counsel) => world.resource_mut::<Consulted>().hear(counsel),
+        reply => world.resource_mut::<Mail>().0.push(reply),
+    }
+    false
 }
 
 /// Waits at most `patience` for what was asked beside the turns' questions, and lets it be noted: at the end of a run, and
@@ -77,6 +96,7 @@ pub fn wait_for_errands(world: &mut World, patience: Duration) -> bool {
             Ok(Some(Reply::Unusable { reason })) => world.resource_mut::<WorkerState>().give_up(reason),
             // Nobody waits for these any more.
             Ok(Some(Reply::Thought(_) | Reply::Failed { .. })) => {}
+            Ok(Some(Reply::Consulted(counsel))) => world.resource_mut::<Consulted>().hear(counsel),
             Ok(Some(reply)) => world.resource_mut::<Mail>().0.push(reply),
             Ok(None) => return false,
             Err(_) => revive(world),
@@ -138,7 +158,12 @@ pub(super) fn read_mail(
                 surveyed.write(CreaturesSurveyed(answer));
             }
             Reply::Troubled { reason } => state.complain(reason),
-            Reply::Ready(_) | Reply::Unusable { .. } | Reply::Thought(_) | Reply::Failed { .. } | Reply::Honoured => {}
+            Reply::Ready(_)
+            | Reply::Unusable { .. }
+            | Reply::Thought(_)
+            | Reply::Failed { .. }
+            | Reply::Honoured
+            | Reply::Consulted(_) => {}
         }
     }
 }

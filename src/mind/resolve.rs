@@ -74,6 +74,7 @@ pub(super) fn receive_thoughts(
     let thoughts = match inbox.0.take() {
         Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => {
             state.note_answer(asked.pace());
+            asked.took = Some(thoughts.elapsed);
             Some(thoughts.thoughts)
         }
         Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {

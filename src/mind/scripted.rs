@@ -8,7 +8,7 @@ use super::link::{WorkerLink, next_request};
 use crate::{
     language::{action_phrase, rounded_energy},
     policy,
-    protocol::{Action, Reply, Request, Think, Thinker, Thought, Thoughts},
+    protocol::{Action, Counsel, Reply, Request, Think, Thinker, Thought, Thoughts},
 };
 
 /// A mind that needs no model.
@@ -29,8 +29,15 @@ pub fn spawn_scripted_worker(mind: ScriptedMind) -> std::io::Result<WorkerLink> 
 }
 
 fn serve(mind: ScriptedMind, requests: &Receiver<Request>, replies: &Sender<Reply>) {
-    while let Some(Request::Think(question)) = next_request(requests) {
-        if replies.send(Reply::Thought(answer(mind, &question))).is_err() {
+    while let Some(request) = next_request(requests) {
+        let reply = match request {
+            Request::Think(question) => Reply::Thought(answer(mind, &question)),
+            Request::Consult(asked) => {
+                Reply::Consulted(Counsel::silent(&asked, "A scripted mind has no model to ask."))
+            }
+            _ => return,
+        };
+        if replies.send(reply).is_err() {
             return;
         }
     }
@@ -39,9 +46,10 @@ fn serve(mind: ScriptedMind, requests: &Receiver<Request>, replies: &Sender<Repl
 fn answer(mind: ScriptedMind, question: &Think) -> Thoughts {
     let begun = Instant::now();
     let mut thoughts: Vec<_> = question.thinkers.iter().map(|thinker| think(mind, thinker)).collect();
-    let each = begun.elapsed() / question.thinkers.len().max(1) as u32;
+    let elapsed = begun.elapsed();
+    let each = elapsed / question.thinkers.len().max(1) as u32;
     thoughts.iter_mut().for_each(|thought| thought.elapsed = each);
-    Thoughts { epoch: question.epoch, thoughts }
+    Thoughts { epoch: question.epoch, thoughts, elapsed }
 }
 
 /// What a scripted mind decides.

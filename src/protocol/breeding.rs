@@ -76,6 +76,8 @@ pub struct Survey {
     pub newborn: bool,
     /// Who is asked; `None` is the bare model.
     pub creatures: Vec<Option<CreatureId>>,
+    /// Temperature of what they would do; where there is none, that with which the mind was made.
+    pub temperature: Option<f64>,
     /// The situations, in words.
     pub prompts: std::sync::Arc<Vec<String>>,
 }

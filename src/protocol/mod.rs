@@ -8,6 +8,7 @@
 mod action;
 mod breeding;
 mod command;
+mod consult;
 mod ids;
 mod learning;
 mod life;
@@ -19,6 +20,7 @@ mod worker;
 pub use action::{Action, Outcome};
 pub use breeding::{Birth, Born, Bred, Breed, Honour, Policy, Survey, Surveyed};
 pub use command::{Consult, CreatureName, Edit, Look, Overlay, UserCommand};
+pub use consult::{Consultation, Counsel, Manner, Opinion};
 pub use ids::{AgentId, CreatureId, HabitatId};
 pub use learning::{Learned, LearningRule, Lesson, Sample, Train, Trained};
 pub use life::LifeRecord;

@@ -36,6 +36,8 @@ pub enum StreamName {
     Mating,
     /// What mutates.
     Mutation,
+    /// What minds say that are asked by hand.
+    Consult,
 }
 
 impl StreamName {
@@ -52,6 +54,7 @@ impl StreamName {
             Self::Replay => *b"replay  ",
             Self::Mating => *b"mating  ",
             Self::Mutation => *b"mutation",
+            Self::Consult => *b"consult ",
         }
     }
 }

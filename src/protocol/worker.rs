@@ -3,8 +3,8 @@
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    Action, AgentId, Bred, Breed, CreatureId, HabitatId, Honour, Moment, Observation, StreamKey, Survey, Surveyed,
-    Train, Trained,
+    Action, AgentId, Bred, Breed, Consultation, Counsel, CreatureId, HabitatId, Honour, Manner, Moment, Observation,
+    StreamKey, Survey, Surveyed, Train, Trained,
 };
 
 /// A request to the worker. Requests are answered in order.
@@ -20,6 +20,8 @@ pub enum Request {
     Survey(Survey),
     /// Keep the best creatures' adapters.
     Honour(Honour),
+    /// Say what minds would do or say, by hand.
+    Consult(Consultation),
     /// Finish and end the thread.
     Shutdown,
 }
@@ -44,6 +46,8 @@ pub struct Thinker {
     pub creature: CreatureId,
     /// Part of its acts that is drawn uniformly, to find what nobody has tried: 0 to 1.
     pub exploration: f64,
+    /// How it decides, the same for everybody of a habitat; where there is none, as the mind was made to.
+    pub manner: Option<Manner>,
     /// What it sees.
     pub observation: Observation,
     /// The same in words, for minds that read; empty for those that do not.
@@ -74,6 +78,8 @@ pub enum Reply {
     Surveyed(Surveyed),
     /// The best creatures' adapters are kept.
     Honoured,
+    /// What minds would do or say.
+    Consulted(Counsel),
     /// Something that was asked beside the turn could not be done.
     Troubled {
         /// What went wrong, in a sentence for the person.
@@ -112,6 +118,8 @@ pub struct Thoughts {
     pub epoch: u64,
     /// One thought per thinker, in the same order.
     pub thoughts: Vec<Thought>,
+    /// Time that the worker took for all of them.
+    pub elapsed: Duration,
 }
 
 /// One agent's decision.

@@ -28,6 +28,7 @@ fn thinker(creature: u32) -> Thinker {
         agent: AgentId(creature),
         creature: CreatureId(creature),
         exploration: 0.0,
+        manner: None,
         observation: Observation::new(Cell::new(4, 12), 80, None),
         prompt: PROMPT.to_owned(),
         draws: streams().agent_key(StreamName::Act, AgentId(creature)),

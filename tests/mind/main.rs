@@ -152,6 +152,7 @@ fn thinker(agent: u32, turn: u32, prompt: &str) -> Thinker {
     Thinker {
         creature: CreatureId(agent),
         exploration: 0.0,
+        manner: None,
         habitat: HabitatId(0),
         agent: AgentId(agent),
         observation: Observation::new(Cell::new(0, 0), 0, None),

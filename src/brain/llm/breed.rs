@@ -26,6 +26,7 @@ impl Llm {
             minds.push((name(birth.child), mind));
         }
         let lives = |creature: &CreatureId| breed.living.contains(creature);
+        self.shelf.forebears().follow(breed, &population.minds);
         let mut population = self.shelf.open();
         population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         population.minds.extend(minds);
@@ -69,7 +70,8 @@ impl Llm {
         let same_basis = adapter.pairs.iter().zip(&one.pairs).all(|(child, parent)| child.a == parent.a);
         let mut draws = draws.at(Moment::new(0, birth.child.0));
         let adapter = mutate(&adapter, breed.mutation_rate, breed.mutation_size, self.trains_a(), &mut draws);
-        let mut mind = Mind::newborn(adapter, self.plan.keeps_genomes);
+        // Who is asked in another manner meanwhile has it taken away again.
+        let mut mind = Mind::newborn(adapter, self.plan.keeps_genomes || !breed.learned);
         // A merge of different A turns the basis, and what was not learned by the genome itself has no moments.
         if breed.learned && !self.trains_a() && same_basis {
             mind.moments = Arc::clone(&first.moments);

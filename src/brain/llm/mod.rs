@@ -3,6 +3,7 @@
 //! This module does *not* know the grammar: prompts and the actions' phrases come as strings.
 
 mod breed;
+mod consult;
 mod founders;
 mod learn;
 mod think;
@@ -23,7 +24,7 @@ use super::{
 };
 use crate::{
     config::{DecisionMode, Genome, LoraSettings, MindSettings, ModelSettings},
-    protocol::{MindFacts, Moment, StreamName, Thinker},
+    protocol::{Manner, MindFacts, Moment, StreamName, Thinker},
 };
 
 /// Weights below which a model is small: its agents are divided among threads, a few at a time. The batches of a large
@@ -174,11 +175,29 @@ impl Llm {
         self.loaded.model.parameters() < SMALL_MODEL
     }
 
-    /// Makes a founder for everybody who is asked and has no mind yet.
+    /// How a thinker decides: as it is told, or as the plan says.
+    fn manner_of(&self, thinker: Option<&Thinker>) -> Manner {
+        let mind = &self.plan.mind;
+        thinker.and_then(|thinker| thinker.manner).unwrap_or(Manner {
+            free: mind.mode == DecisionMode::Free,
+            temperature: mind.temperature,
+            max_tokens: mind.max_tokens,
+            top_p: mind.top_p,
+            keeps_genome: self.plan.keeps_genomes,
+        })
+    }
+
+    /// Makes a founder for everybody who is asked and has no mind yet. Whoever is to pass on what it was born with has that
+    /// kept from now on, with what it has learned so far.
     fn settle(&mut self, population: &mut Population, thinkers: &[Thinker]) {
         for thinker in thinkers {
             let born = || self.found(thinker);
-            population.minds.entry((thinker.habitat, thinker.creature)).or_insert_with(born);
+            let mind = population.minds.entry((thinker.habitat, thinker.creature)).or_insert_with(born);
+            match self.manner_of(Some(thinker)).keeps_genome {
+                true if mind.genome.is_none() => mind.genome = Some(mind.adapter.clone()),
+                false => mind.genome = None,
+                true => {}
+            }
         }
     }
 

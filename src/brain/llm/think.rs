@@ -16,8 +16,7 @@ use crate::{
         model::Prefix,
         population::Population,
     },
-    config::DecisionMode,
-    protocol::{Action, Policy, Survey, Surveyed, Thinker, Thought},
+    protocol::{Action, Manner, Policy, Survey, Surveyed, Thinker, Thought},
 };
 
 /// Agents in a batch of a small model.
@@ -59,17 +58,19 @@ impl Llm {
             }
             thoughts.push(thought);
         }
+        let cached = self.prefixes.values().map(Prefix::bytes).sum::<usize>();
+        self.shelf.note_cached(cached as u64);
         Ok(thoughts)
     }
 
     /// One batch.
     fn answer(&self, thinkers: &[Thinker], population: &Population) -> Result<Vec<(Thought, Option<Prefix>)>> {
         let begun = Instant::now();
-        let mut thoughts = match self.plan.mind.mode {
-            DecisionMode::Free => self.talk(thinkers, population)?,
-            DecisionMode::Constrained => {
-                self.decide(thinkers, population)?.into_iter().map(|thought| (thought, None)).collect()
-            }
+        let manner = self.manner_of(thinkers.first());
+        let mut thoughts = if manner.free {
+            self.talk(thinkers, population, &manner)?
+        } else {
+            self.decide(thinkers, population, &manner)?.into_iter().map(|thought| (thought, None)).collect()
         };
         let elapsed = begun.elapsed() / thinkers.len().max(1) as u32;
         thoughts.iter_mut().for_each(|(thought, _)| thought.elapsed = elapsed);
@@ -77,14 +78,14 @@ impl Llm {
     }
 
     /// Scores the actions and draws one.
-    fn decide(&self, thinkers: &[Thinker], population: &Population) -> Result<Vec<Thought>> {
+    fn decide(&self, thinkers: &[Thinker], population: &Population, manner: &Manner) -> Result<Vec<Thought>> {
         let prompts: Vec<_> = thinkers.iter().map(|thinker| self.encode(&thinker.prompt)).collect::<Result<_>>()?;
         let asked = prompts.iter().zip(thinkers);
         let questions: Vec<_> = asked.map(|(tokens, who)| question(tokens, population.minds.get(&name(who)))).collect();
         let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thinker, tokens), logits) in thinkers.iter().zip(&prompts).zip(&logits) {
-            let mut thought = self.choose(thinker, logits)?;
+            let mut thought = self.choose(thinker, logits, manner.temperature)?;
             thought.tokens = self.scorer.cost(tokens.len()) as u32;
             thoughts.push(thought);
         }
@@ -92,21 +93,16 @@ impl Llm {
     }
 
     /// Lets every agent say what it likes; its words are not yet parsed.
-    fn talk(&self, thinkers: &[Thinker], population: &Population) -> Result<Vec<(Thought, Option<Prefix>)>> {
-        let LoadedModel { model, tokenizer, chat, ends, .. } = &self.loaded;
-        let encode = |thinker: &Thinker| match chat {
-            Some(chat) => self.encode(&chat.write(&self.plan.instruction, &thinker.prompt)?),
-            None => self.encode(&thinker.prompt),
-        };
+    fn talk(
+        &self,
+        thinkers: &[Thinker],
+        population: &Population,
+        manner: &Manner,
+    ) -> Result<Vec<(Thought, Option<Prefix>)>> {
+        let LoadedModel { model, tokenizer, .. } = &self.loaded;
+        let encode = |thinker: &Thinker| self.encode_chat(&thinker.prompt);
         let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
-        let style = Style {
-            temperature: self.plan.mind.temperature,
-            top_p: self.plan.mind.top_p,
-            max_tokens: self.plan.mind.max_tokens as usize,
-            most_kept: kept_tokens(&model.shape()),
-            ends: ends.clone(),
-            stops: STOPS.map(str::to_owned).to_vec(),
-        };
+        let style = self.style(manner);
         let speaker = |(tokens, thinker): (&'_ Vec<u32>, &'_ Thinker)| (tokens.clone(), name(thinker));
         let asked: Vec<_> = prompts.iter().zip(thinkers).map(speaker).collect();
         let mut speakers: Vec<_> = asked
@@ -136,7 +132,27 @@ impl Llm {
         Ok(thinkers.iter().zip(written).map(thought).collect())
     }
 
-    fn choose(&self, thinker: &Thinker, logits: &[Vec<f32>]) -> Result<Thought> {
+    /// A prompt's tokens as free replies go on from them: in the words of the model's chat template, where it has one.
+    pub(super) fn encode_chat(&self, prompt: &str) -> Result<Vec<u32>> {
+        match &self.loaded.chat {
+            Some(chat) => self.encode(&chat.write(&self.plan.instruction, prompt)?),
+            None => self.encode(prompt),
+        }
+    }
+
+    /// How free replies are written.
+    pub(super) fn style(&self, manner: &Manner) -> Style {
+        Style {
+            temperature: manner.temperature,
+            top_p: manner.top_p,
+            max_tokens: manner.max_tokens as usize,
+            most_kept: kept_tokens(&self.loaded.model.shape()),
+            ends: self.loaded.ends.clone(),
+            stops: STOPS.map(str::to_owned).to_vec(),
+        }
+    }
+
+    fn choose(&self, thinker: &Thinker, logits: &[Vec<f32>], temperature: f64) -> Result<Thought> {
         // Not their softmax: at temperature 0 that is a number whatever the logits are.
         if logits.iter().flatten().any(|logit| !logit.is_finite()) {
             let who = thinker.agent.0;
@@ -145,7 +161,7 @@ impl Llm {
             )));
         }
         let as_told = self.scorer.trie().log_probabilities(logits, 1.0);
-        let as_sampled = self.policy(thinker, logits);
+        let as_sampled = self.policy(thinker, logits, temperature);
         let at = draw(&as_sampled, thinker.draws.at(thinker.moment).random());
         Ok(Thought {
             habitat: thinker.habitat,
@@ -161,8 +177,8 @@ impl Llm {
     }
 
     /// The probabilities that a thinker acts by: `(1 − ε)·π + ε/8`, with π at the acting temperature and ε its exploration.
-    fn policy(&self, thinker: &Thinker, logits: &[Vec<f32>]) -> [f64; Action::COUNT] {
-        let pi = self.scorer.trie().log_probabilities(logits, self.plan.mind.temperature);
+    fn policy(&self, thinker: &Thinker, logits: &[Vec<f32>], temperature: f64) -> [f64; Action::COUNT] {
+        let pi = self.scorer.trie().log_probabilities(logits, temperature);
         let explore = thinker.exploration;
         std::array::from_fn(|i| (1.0 - explore) * pi[i].exp() + explore / Action::COUNT as f64)
     }
@@ -172,7 +188,8 @@ impl Llm {
     /// # Errors
     /// A prompt is not text for the tokenizer, or an operation fails.
     pub fn survey(&self, survey: &Survey) -> Result<Surveyed> {
-        let Survey { habitat, generation, newborn, creatures, prompts } = survey;
+        let Survey { habitat, generation, newborn, creatures, temperature, prompts } = survey;
+        let temperature = temperature.unwrap_or(self.plan.mind.temperature);
         let population = self.shelf.open().clone();
         let tokens: Vec<_> = prompts.iter().map(|prompt| self.encode(prompt)).collect::<Result<_>>()?;
         let minds = &population;
@@ -184,7 +201,7 @@ impl Llm {
             let questions: Vec<_> = tokens.iter().map(|tokens| question(tokens, mind)).collect();
             let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
             let policy = |logits: &Vec<Vec<f32>>| {
-                let logs = self.scorer.trie().log_probabilities(logits, self.plan.mind.temperature);
+                let logs = self.scorer.trie().log_probabilities(logits, temperature);
                 std::array::from_fn(|i| logs[i].exp() as f32)
             };
             Ok((**creature, logits.iter().map(policy).collect::<Policy>()))

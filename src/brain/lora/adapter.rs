@@ -58,6 +58,11 @@ impl Adapter {
         self.pairs.iter().all(|pair| pair.b.iter().all(|b| *b == 0.0))
     }
 
+    /// Bytes that its numbers take, those that it shares among them.
+    pub fn bytes(&self) -> usize {
+        self.pairs.iter().map(|pair| (pair.a.len() + pair.b.len()) * size_of::<f32>()).sum()
+    }
+
     /// The same adapter, with a number from ±`spread` added to every entry of B.
     #[must_use]
     pub fn varied(&self, spread: f32, draws: &mut impl Rng) -> Self {
