@@ -2,10 +2,18 @@
 //!
 //! A panel changes nothing itself. This room does *not* know Bevy, habitats, or who carries the wishes out.
 
+mod agent;
+mod bars;
 mod controls;
 mod generations;
+#[cfg(test)]
+mod legible;
 pub mod theme;
 pub mod widgets;
+mod words;
 
+pub use agent::{
+    AgentModel, AgentRow, AgentState, Mind, NormRow, Remembered, ShownTurn, SortBy, show_agent, show_agents, show_mind,
+};
 pub use controls::{ControlsModel, show_controls};
 pub use generations::{GenerationsModel, show_generations};
