@@ -9,6 +9,7 @@ mod generations;
 #[cfg(test)]
 mod legible;
 pub mod theme;
+mod what_if;
 pub mod widgets;
 mod words;
 
@@ -17,3 +18,4 @@ pub use agent::{
 };
 pub use controls::{ControlsModel, show_controls};
 pub use generations::{GenerationsModel, show_generations};
+pub use what_if::{MindChoice, Role, WhatIfModel, WhatIfState, show_what_if};
