@@ -9,6 +9,7 @@ mod generations;
 #[cfg(test)]
 mod legible;
 pub mod theme;
+mod transcript;
 mod what_if;
 pub mod widgets;
 mod words;
@@ -18,4 +19,8 @@ pub use agent::{
 };
 pub use controls::{ControlsModel, show_controls};
 pub use generations::{GenerationsModel, show_generations};
+pub use transcript::{
+    ActionKind, Filter, KeptLine, KeptLines, RewardIs, TranscriptLine, TranscriptModel, TranscriptSource,
+    TranscriptState, show_transcript,
+};
 pub use what_if::{MindChoice, Role, WhatIfModel, WhatIfState, show_what_if};
