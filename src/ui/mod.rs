@@ -8,6 +8,7 @@ mod controls;
 mod generations;
 #[cfg(test)]
 mod legible;
+mod library;
 pub mod theme;
 mod transcript;
 mod what_if;
@@ -19,6 +20,7 @@ pub use agent::{
 };
 pub use controls::{ControlsModel, show_controls};
 pub use generations::{GenerationsModel, show_generations};
+pub use library::{BestShown, Download, LibraryModel, LibraryState, ModelChoice, RunChoice, show_library};
 pub use transcript::{
     ActionKind, Filter, KeptLine, KeptLines, RewardIs, TranscriptLine, TranscriptModel, TranscriptSource,
     TranscriptState, show_transcript,
