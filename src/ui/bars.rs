@@ -3,8 +3,8 @@
 //! This module does *not* know minds, or what its numbers mean.
 
 use bevy_egui::egui::{
-    Align2, Color32, CornerRadius, FontId, Pos2, Rect, Response, Sense, TextStyle, Ui, WidgetInfo, WidgetType, pos2,
-    vec2,
+    Align2, Color32, CornerRadius, FontId, Pos2, Rect, Response, ScrollArea, Sense, TextStyle, Ui, WidgetInfo,
+    WidgetType, pos2, vec2,
 };
 
 use super::{
@@ -21,9 +21,12 @@ const ROW: f32 = 20.0;
 /// Height of a row with several bars, in points.
 const CELL: f32 = 26.0;
 /// Narrowest column of a grid, in points.
-const NARROWEST: f32 = 44.0;
+const NARROWEST: f32 = 40.0;
 /// Space between two columns of a grid, in points.
-const GAP: f32 = 6.0;
+const GAP: f32 = 5.0;
+
+/// Room for a scroll bar, in points.
+const BAR: f32 = 8.0;
 
 /// A row of a bar chart.
 pub(super) struct BarRow<'a> {
@@ -106,7 +109,8 @@ pub(super) fn bar_grid(ui: &mut Ui, names: f32, headings: &[[String; 2]], rows: 
     }
     for (name, cells) in rows {
         let (rect, response) = ui.allocate_exact_size(vec2(width, CELL), Sense::hover());
-        ui.painter().text(rect.left_center(), Align2::LEFT_CENTER, name, font.clone(), ink(palette::TEXT_WEAK));
+        let at = rect.left_top() + vec2(0.0, 2.0);
+        ui.painter().text(at, Align2::LEFT_TOP, name, font.clone(), ink(palette::TEXT_WEAK));
         for (at, cell) in cells.iter().enumerate() {
             let left = rect.left() + names + column * at as f32 + GAP;
             draw_cell(ui, Rect::from_min_max(pos2(left, rect.top()), pos2(left + column - GAP, rect.bottom())), cell);
@@ -138,6 +142,15 @@ fn draw_cell(ui: &Ui, rect: Rect, cell: &BarCell) {
     }
     let bar = ink(if cell.marked { palette::ACCENT } else { palette::HOME });
     draw_bar(ui, Rect::from_min_max(pos2(rect.left(), rect.bottom() - 6.0), rect.max - vec2(0.0, 2.0)), part, bar);
+}
+
+/// A column that scrolls, with room for the bar by which it does.
+pub(super) fn scroll_column(ui: &mut Ui, id: &str, show: impl FnOnce(&mut Ui)) {
+    ScrollArea::vertical().id_salt(id).auto_shrink([false, false]).show(ui, |ui| {
+        ui.set_max_width(ui.available_width() - BAR);
+        show(ui);
+        ui.add_space(8.0);
+    });
 }
 
 /// Height of a line of text, in points.

@@ -30,14 +30,7 @@ const COLUMNS: [(&str, f32); 7] = [
     ("saw", 420.0),
 ];
 
-pub(super) fn show(ui: &mut Ui, mind: &Mind) {
-    show_rewards(ui, mind);
-    show_learning(ui, mind);
-    show_norms(ui, &mind.norms);
-    show_experiences(ui, mind);
-}
-
-fn show_rewards(ui: &mut Ui, mind: &Mind) {
+pub(super) fn show_rewards(ui: &mut Ui, mind: &Mind) {
     ui.add_space(8.0);
     section(ui, "Rewards");
     if mind.rewards.is_empty() {
@@ -72,7 +65,7 @@ fn show_rewards(ui: &mut Ui, mind: &Mind) {
     note(ui, &text);
 }
 
-fn show_learning(ui: &mut Ui, mind: &Mind) {
+pub(super) fn show_learning(ui: &mut Ui, mind: &Mind) {
     ui.add_space(8.0);
     section(ui, "Learning");
     number_row(ui, "Updates of its adapter", &mind.lessons.to_string(), "");
@@ -84,7 +77,7 @@ fn show_learning(ui: &mut Ui, mind: &Mind) {
     );
 }
 
-fn show_norms(ui: &mut Ui, norms: &[NormRow]) {
+pub(super) fn show_norms(ui: &mut Ui, norms: &[NormRow]) {
     ui.add_space(8.0);
     section(ui, "Adapter: ‖ΔW‖ by layer and matrix");
     if norms.is_empty() {
@@ -128,7 +121,7 @@ pub(super) fn norm_grid(norms: &[NormRow]) -> (Vec<[String; 2]>, Vec<(String, Ve
     (headings, layers.iter().map(row).collect())
 }
 
-fn show_experiences(ui: &mut Ui, mind: &Mind) {
+pub(super) fn show_experiences(ui: &mut Ui, mind: &Mind) {
     ui.add_space(8.0);
     section(ui, "Experience");
     if mind.memory.is_empty() {

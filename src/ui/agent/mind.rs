@@ -20,6 +20,7 @@ const CHILDREN: usize = 12;
 /// Part of its energy below which an agent is shown as hungry.
 const HUNGRY: f64 = 0.3;
 
+/// Who it is, what can be done with it, and how it is.
 pub(super) fn show(
     ui: &mut Ui,
     model: &AgentModel,
@@ -34,9 +35,7 @@ pub(super) fn show(
     }
     show_title(ui, model, mind);
     show_buttons(ui, model, mind, wishes);
-    show_family(ui, mind, wishes);
-    show_life(ui, mind);
-    show_editing(ui, mind, state, wishes);
+    show_energy(ui, mind);
 }
 
 /// Where a creature's card goes, if the person does not say otherwise.
@@ -119,7 +118,11 @@ fn show_family(ui: &mut Ui, mind: &Mind, wishes: &mut Vec<UserCommand>) {
     });
 }
 
-fn show_life(ui: &mut Ui, mind: &Mind) {
+/// Its family, and its life in numbers.
+pub(super) fn show_life(ui: &mut Ui, mind: &Mind, wishes: &mut Vec<UserCommand>) {
+    ui.add_space(8.0);
+    section(ui, "Life");
+    show_family(ui, mind, wishes);
     number_row(ui, "Founder of its line", &mind.line.to_string(), "");
     number_row(ui, "Born in generation", &mind.born.to_string(), "");
     number_row(ui, "Age", &mind.age.to_string(), if mind.age == 1 { "generation" } else { "gens" });
@@ -129,6 +132,9 @@ fn show_life(ui: &mut Ui, mind: &Mind) {
     }
     number_row(ui, "Food brought home", &mind.delivered.to_string(), "pieces");
     number_row(ui, "Carries", mind.carrying.map_or("nothing", thing_word), "");
+}
+
+fn show_energy(ui: &mut Ui, mind: &Mind) {
     match mind.energy {
         Some((energy, most)) => {
             number_row(ui, "Energy", &format!("{energy:.0}"), &format!("of {most:.0}"));
@@ -140,8 +146,9 @@ fn show_life(ui: &mut Ui, mind: &Mind) {
     }
 }
 
-fn show_editing(ui: &mut Ui, mind: &Mind, state: &mut AgentState, wishes: &mut Vec<UserCommand>) {
-    ui.add_space(4.0);
+/// What the person may change of it, and take away.
+pub(super) fn show_editing(ui: &mut Ui, mind: &Mind, state: &mut AgentState, wishes: &mut Vec<UserCommand>) {
+    ui.add_space(8.0);
     section(ui, "Name and card");
     const BUTTON: f32 = 104.0;
     ui.horizontal(|ui| {

@@ -8,11 +8,11 @@ mod model;
 mod table;
 mod turn;
 
-use bevy_egui::egui::{ScrollArea, Ui};
+use bevy_egui::egui::Ui;
 
 pub use model::{AgentModel, AgentRow, AgentState, Mind, NormRow, Remembered, ShownTurn, SortBy};
 
-use super::widgets::empty_state;
+use super::{bars::scroll_column, widgets::empty_state};
 use crate::protocol::UserCommand;
 
 /// Greatest height of the table above the mind, in points.
@@ -45,11 +45,15 @@ pub fn show_mind(ui: &mut Ui, model: &AgentModel, state: &mut AgentState) -> Vec
         return Vec::new();
     };
     let mut wishes = Vec::new();
-    ScrollArea::vertical().id_salt("mind").auto_shrink([false, false]).show(ui, |ui| {
+    scroll_column(ui, "mind", |ui| {
         mind::show(ui, model, mind, state, &mut wishes);
         turn::show(ui, mind);
-        memory::show(ui, mind);
-        ui.add_space(8.0);
+        memory::show_rewards(ui, mind);
+        mind::show_life(ui, mind, &mut wishes);
+        memory::show_learning(ui, mind);
+        memory::show_norms(ui, &mind.norms);
+        memory::show_experiences(ui, mind);
+        mind::show_editing(ui, mind, state, &mut wishes);
     });
     wishes
 }

@@ -178,6 +178,9 @@ pub struct AgentState {
     pub sort: SortBy,
     /// Whether the largest comes first.
     pub descending: bool,
+    /// The selected one that the table has been scrolled to.
+    #[serde(skip)]
+    pub(super) scrolled: Option<CreatureName>,
     /// The creature whose name and card are being edited.
     #[serde(skip)]
     pub(super) edited: Option<CreatureName>,

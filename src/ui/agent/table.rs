@@ -21,19 +21,21 @@ use crate::{
 type Heading = (SortBy, &'static str, &'static str, f32, bool);
 
 const HABITAT: Heading = (SortBy::Habitat, "hab.", "Habitat", 36.0, true);
-const TITLE: Heading = (SortBy::Title, "name", "The name that you gave it", 76.0, false);
+const TITLE: Heading = (SortBy::Title, "name", "The name that you gave it", 72.0, false);
 const HEADINGS: [Heading; 7] = [
-    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 44.0, true),
+    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 42.0, true),
     (SortBy::Energy, "E", "Energy, in points", 26.0, true),
     (SortBy::Fitness, "fitness", "Fitness so far", 50.0, true),
     (SortBy::Delivered, "home", "Pieces of food brought home", 44.0, true),
-    (SortBy::Carrying, "load", "What it carries", 36.0, false),
+    (SortBy::Carrying, "load", "What it carries", 40.0, false),
     (SortBy::Born, "born", "The generation in which it was born", 38.0, true),
-    (SortBy::Alive, "alive", "Whether it lives", 38.0, false),
+    (SortBy::Alive, "alive", "Whether it lives", 42.0, false),
 ];
 
 /// Space between two columns, in points.
-const GAP: f32 = 3.0;
+const GAP: f32 = 2.0;
+/// Space before words, in points.
+const INDENT: f32 = 4.0;
 
 /// The rows' places in the model, in the order in which they are shown.
 pub(super) fn sorted(agents: &[AgentRow], sort: SortBy, descending: bool) -> Vec<usize> {
@@ -114,6 +116,12 @@ fn show_table(
         .auto_shrink([false, true])
         .min_scrolled_height(0.0)
         .max_scroll_height((height - line - 8.0).max(line * 3.0));
+    let selected = model.selected.as_ref().map(|mind| mind.name);
+    if state.scrolled != selected {
+        state.scrolled = selected;
+        let row = order.iter().position(|at| Some(model.agents[*at].name) == selected);
+        table = row.map_or(table, |row| table.scroll_to_row(row, None));
+    }
     for heading in headings {
         table = table.column(Column::exact(heading.3 + more));
     }
@@ -122,7 +130,6 @@ fn show_table(
             row.col(|ui| show_heading(ui, heading, state));
         }
     });
-    let selected = model.selected.as_ref().map(|mind| mind.name);
     table.body(|body| {
         body.rows(line, order.len(), |mut row| {
             let agent = &model.agents[order[row.index()]];
@@ -142,10 +149,9 @@ fn show_heading(ui: &mut Ui, (sort, word, help, _, is_number): &Heading, state: 
     let sign = if state.descending { "▼" } else { "▲" };
     let colour = ink(if is_sorted { palette::ACCENT } else { palette::TEXT_WEAK });
     let text = |text: &str, size| RichText::new(text).size(size).color(colour);
-    let layout = if *is_number { Layout::right_to_left(Align::Center) } else { Layout::left_to_right(Align::Center) };
     ui.spacing_mut().button_padding = vec2(0.0, 2.0);
     ui.spacing_mut().item_spacing.x = 1.0;
-    ui.with_layout(layout, |ui| {
+    cell(ui, *is_number, |ui| {
         let mut name = |ui: &mut Ui| {
             let button = ui.add(Button::new(text(word, SMALL)).frame(false)).on_hover_text(*help);
             if button.clicked() {
@@ -158,6 +164,18 @@ fn show_heading(ui: &mut Ui, (sort, word, help, _, is_number): &Heading, state: 
             ui.label(text(sign, SMALL - 4.0));
         }
     });
+}
+
+/// What stands in a cell: numbers on its right, words on its left with some room between them and the number before.
+fn cell(ui: &mut Ui, is_number: bool, show: impl FnOnce(&mut Ui)) {
+    if is_number {
+        ui.with_layout(Layout::right_to_left(Align::Center), show);
+    } else {
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add_space(INDENT);
+            show(ui);
+        });
+    }
 }
 
 /// Whether the first click on a column's heading puts the largest first.
@@ -183,9 +201,7 @@ fn show_cell(row: &mut TableRow<'_, '_>, agent: &AgentRow, sort: SortBy, is_numb
             dot(ui, rect, agent);
         }
         let label = Label::new(RichText::new(text).size(SMALL).color(colour)).truncate();
-        let right = Layout::right_to_left(Align::Center);
-        let left = Layout::left_to_right(Align::Center);
-        ui.with_layout(if is_number { right } else { left }, |ui| ui.add(label));
+        cell(ui, is_number, |ui| drop(ui.add(label)));
     });
 }
 

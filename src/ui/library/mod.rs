@@ -7,11 +7,12 @@ mod model;
 mod models;
 mod runs;
 
-use bevy_egui::egui::{Button, Frame, Label, RichText, ScrollArea, Ui, vec2};
+use bevy_egui::egui::{Button, Frame, Label, RichText, Ui, vec2};
 
 pub use model::{BestShown, Download, LibraryModel, LibraryState, ModelChoice, RunChoice};
 
 use super::{
+    bars::scroll_column,
     theme::ink,
     widgets::{bar, note},
 };
@@ -20,14 +21,13 @@ use crate::{palette, protocol::UserCommand};
 /// Shows the panel and gives what the person wants.
 pub fn show_library(ui: &mut Ui, model: &LibraryModel, state: &mut LibraryState) -> Vec<UserCommand> {
     let mut wishes = Vec::new();
-    ScrollArea::vertical().id_salt("library").auto_shrink([false, false]).show(ui, |ui| {
+    scroll_column(ui, "library", |ui| {
         show_news(ui, model);
         models::show(ui, model, state, &mut wishes);
         ui.add_space(12.0);
         runs::show(ui, model, state, &mut wishes);
         ui.add_space(12.0);
         cards::show(ui, model, state, &mut wishes);
-        ui.add_space(8.0);
     });
     wishes
 }

@@ -11,7 +11,7 @@ use crate::{
     palette,
     protocol::UserCommand,
     ui::{
-        theme::{SMALL, ink},
+        theme::ink,
         widgets::{megabytes, note, section},
     },
 };
@@ -62,10 +62,10 @@ fn show_choice(ui: &mut Ui, model: &LibraryModel, choice: &ModelChoice, state: &
             }
             let place = if choice.is_here { "here" } else { "not here" };
             let size = choice.bytes.map(|bytes| format!("{} MB, ", megabytes(bytes))).unwrap_or_default();
-            let facts = RichText::new(format!("{size}{place}")).size(SMALL).color(ink(palette::TEXT_WEAK));
-            ui.label(facts);
-            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.with_layout(Layout::top_down(Align::Min), |ui| {
+                ui.spacing_mut().item_spacing.y = 0.0;
                 ui.add(Label::new(RichText::new(&choice.name).color(ink(palette::TEXT))).truncate());
+                note(ui, &format!("{size}{place}"));
             });
         });
     });

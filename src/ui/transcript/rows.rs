@@ -20,10 +20,10 @@ use crate::{
 
 /// Headings and widths of the columns, and whether numbers stand in them; the prompt takes what is left, and at least this.
 const COLUMNS: [(&str, f32, bool); 7] = [
-    ("turn", 62.0, true),
+    ("gen · turn", 66.0, true),
     ("agent", 84.0, false),
     ("prompt", 260.0, false),
-    ("reply", 84.0, false),
+    ("reply", 116.0, false),
     ("action", 76.0, false),
     ("reward", 50.0, true),
     ("prob.", 54.0, true),

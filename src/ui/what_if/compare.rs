@@ -87,7 +87,7 @@ fn show_answers(ui: &mut Ui, model: &WhatIfModel, state: &WhatIfState) {
         (action_word(action).to_owned(), cells)
     };
     let rows: Vec<_> = Action::ALL.into_iter().map(row).collect();
-    const NAMES: f32 = 72.0;
+    const NAMES: f32 = 68.0;
     ScrollArea::horizontal().id_salt("answers").auto_shrink([false, true]).show(ui, |ui| {
         ui.set_min_width(grid_width(NAMES, headings.len()));
         ui.spacing_mut().item_spacing.y = 2.0;
@@ -112,6 +112,8 @@ fn column(mind: &MindChoice, state: &WhatIfState) -> Vec<BarCell> {
     let answer = if mind.absent.is_none() { state.answer_of(mind.who) } else { None };
     let Some(Opinion::Weighed { policy, .. }) = answer else { return vec![BarCell::empty(); Action::COUNT] };
     let best = policy.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let cell = |p: &f32| BarCell { part: Some(*p), value: format!("{:.1}", p * 100.0), marked: *p == best };
+    // Three digits are enough.
+    let value = |p: f32| if p > 0.9995 { "100".to_owned() } else { format!("{:.1}", p * 100.0) };
+    let cell = |p: &f32| BarCell { part: Some(*p), value: value(*p), marked: *p == best };
     policy.iter().map(cell).collect()
 }

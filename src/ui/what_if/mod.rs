@@ -8,12 +8,12 @@ mod model;
 mod state;
 mod talk;
 
-use bevy_egui::egui::{ScrollArea, Ui};
+use bevy_egui::egui::Ui;
 
 pub use model::{MindChoice, Role, WhatIfModel};
 pub use state::WhatIfState;
 
-use super::widgets::empty_state;
+use super::{bars::scroll_column, widgets::empty_state};
 use crate::protocol::UserCommand;
 
 /// Shows the panel and gives what the person wants.
@@ -39,9 +39,7 @@ pub fn show_what_if(ui: &mut Ui, model: &WhatIfModel, state: &mut WhatIfState) -
     if state.free {
         talk::show(ui, model, state, &mut wishes);
     } else {
-        ScrollArea::vertical().id_salt("what if").auto_shrink([false, false]).show(ui, |ui| {
-            compare::show(ui, model, state);
-        });
+        scroll_column(ui, "what if", |ui| compare::show(ui, model, state));
         let now = ui.input(|input| input.time);
         wishes.extend(state.ask(model, now));
     }
