@@ -60,7 +60,10 @@ pub(super) fn show_rewards(ui: &mut Ui, mind: &Mind) {
         .include_y(0.0)
         .show(ui, |plot| plot.bar_chart(chart));
     let count = mind.rewards.len();
-    let text = format!("Rewards of the last {count} turns: {} in all", signed(sum));
+    let values = mind.rewards.iter().map(|(_, reward)| *reward);
+    let (least, most) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(f64::NEG_INFINITY, f64::max));
+    let range = format!("from {} to {}", signed(least), signed(most));
+    let text = format!("Rewards of the last {count} turns: {} in all, {range}", signed(sum));
     plot.response.widget_info(|| WidgetInfo::labeled(WidgetType::Image, true, &text));
     note(ui, &text);
 }

@@ -119,8 +119,9 @@ fn show_table(
     let selected = model.selected.as_ref().map(|mind| mind.name);
     if state.scrolled != selected {
         state.scrolled = selected;
-        let row = order.iter().position(|at| Some(model.agents[*at].name) == selected);
-        table = row.map_or(table, |row| table.scroll_to_row(row, None));
+        if let Some(row) = order.iter().position(|at| Some(model.agents[*at].name) == selected) {
+            table = table.scroll_to_row(row, None);
+        }
     }
     for heading in headings {
         table = table.column(Column::exact(heading.3 + more));
