@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use bevy::prelude::World;
+
 use super::{
     error::AppError,
     headless::{Simulation, check_memory},
@@ -13,7 +15,7 @@ use super::{
 use crate::{
     brain::{Population, SHIPPED_NAME, Shelf, model_sha256},
     config::{ModelSettings, RunConfig},
-    mind::{go_on, restore_snapshot, save_habitats},
+    mind::{WorkerState, go_on, restore_snapshot, save_habitats},
     record::{Checkpoint, Checkpoints, ModelMark, RunState},
 };
 
@@ -52,15 +54,8 @@ impl Simulation {
                     .to_owned(),
             ));
         }
-        let (config, turns) = (self.config().clone(), self.turns());
-        let model = self.facts().map(ModelMark::of);
-        // A copy, so that the worker may go on while it is written.
-        let population = self.shelf().map(|shelf| shelf.open().clone());
-        let world = self.world_mut();
-        let habitats = save_habitats(world);
-        let state = RunState::of(world, habitats, config, model, turns);
-        let minds = population.map(|population| move |path: &Path| population.write(path).map_err(AppError::from));
-        checkpoints.save(&state, minds)
+        let (config, turns, shelf) = (self.config().clone(), self.turns(), self.shelf().cloned());
+        SavedRun::of(self.world_mut(), config, turns, shelf.as_ref()).write(checkpoints)
     }
 
     /// Goes on with a run from a checkpoint: what follows is what would have followed.
@@ -68,8 +63,59 @@ impl Simulation {
     /// # Errors
     /// Its model is not the one that the settings name, its minds cannot be read, or something of it does not fit.
     pub fn resume(checkpoint: Checkpoint, changes: &Changes) -> Result<Self, AppError> {
-        let Checkpoint { state, minds, .. } = checkpoint;
-        let mut config = state.config;
+        let opened = OpenedRun::of(checkpoint, changes)?;
+        let spawned = spawn_worker_with(&opened.config, Shelf::new(opened.population))?;
+        let mut simulation = Self::empty(opened.config, spawned)?;
+        simulation.set_turns(opened.state.turns);
+        put_state(simulation.world_mut(), opened.state)?;
+        Ok(simulation)
+    }
+}
+
+/// A run as it was between two turns.
+pub(super) struct SavedRun {
+    state: RunState,
+    population: Option<Population>,
+}
+
+impl SavedRun {
+    /// A copy of the run that the world has, so that it may go on while the copy is written. Nothing may be under way.
+    pub(super) fn of(world: &mut World, config: RunConfig, turns: u64, shelf: Option<&Shelf>) -> Self {
+        let model = world.resource::<WorkerState>().facts.as_ref().map(ModelMark::of);
+        let population = shelf.map(|shelf| shelf.open().clone());
+        let habitats = save_habitats(world);
+        Self { state: RunState::of(world, habitats, config, model, turns), population }
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// It cannot be written; the checkpoints before it are still there.
+    pub(super) fn write(self, checkpoints: &Checkpoints) -> Result<(), AppError> {
+        let Self { state, population } = self;
+        let minds = population.map(|population| move |path: &Path| population.write(path).map_err(AppError::from));
+        checkpoints.save(&state, minds)
+    }
+}
+
+/// A checkpoint that has been read, and fits its model.
+pub(super) struct OpenedRun {
+    /// The settings that it goes on with.
+    pub config: RunConfig,
+    /// Everybody's mind.
+    pub population: Population,
+    /// Everything else.
+    pub state: RunState,
+}
+
+impl OpenedRun {
+    /// Reads a checkpoint's minds, and makes the changes.
+    ///
+    /// # Errors
+    /// Its model is not the one that the settings name, or its minds cannot be read.
+    pub(super) fn of(checkpoint: Checkpoint, changes: &Changes) -> Result<Self, AppError> {
+        let Checkpoint { mut state, minds, .. } = checkpoint;
+        let mut config = state.config.clone();
         let lived = state.habitats.iter().map(|one| one.habitat.clock.generation + 1).max().unwrap_or_default();
         if let Some(asked) = changes.generations.filter(|asked| *asked < lived) {
             return Err(AppError::Lived { asked, lived });
@@ -80,22 +126,28 @@ impl Simulation {
         if let Some(was) = &state.model {
             same_model(was, &config.model)?;
         }
-        let population = minds.map(|path| Population::read(&path)).transpose()?.unwrap_or_default();
-        let spawned = spawn_worker_with(&config, Shelf::new(population))?;
-        let mut simulation = Self::empty(config, spawned)?;
-        simulation.set_turns(state.turns);
-        let world = simulation.world_mut();
-        for mut snapshot in state.habitats {
+        for snapshot in &mut state.habitats {
             changes.make(&mut snapshot.habitat.config);
             snapshot.habitat.config.check()?;
-            restore_snapshot(world, &snapshot)
-                .map_err(|what| AppError::Mind(format!("The checkpoint cannot be used: {what}.")))?;
         }
-        world.insert_resource(state.history);
-        world.insert_resource(state.lineage);
-        go_on(world);
-        Ok(simulation)
+        let population = minds.map(|path| Population::read(&path)).transpose()?.unwrap_or_default();
+        Ok(Self { config, population, state })
     }
+}
+
+/// Puts a run's habitats and records into a world that has none.
+///
+/// # Errors
+/// Something of it does not fit.
+pub(super) fn put_state(world: &mut World, state: RunState) -> Result<(), AppError> {
+    for snapshot in state.habitats {
+        restore_snapshot(world, &snapshot)
+            .map_err(|what| AppError::Mind(format!("The checkpoint cannot be used: {what}.")))?;
+    }
+    world.insert_resource(state.history);
+    world.insert_resource(state.lineage);
+    go_on(world);
+    Ok(())
 }
 
 /// Refuses another model than the one that the run was played with.
@@ -127,7 +179,7 @@ mod tests {
     use crate::{
         app::llm_plan,
         brain::serve,
-        mind::{Creatures, WorkerLink, WorkerState},
+        mind::{Creatures, WorkerLink},
         protocol::Request,
     };
 

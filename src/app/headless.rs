@@ -261,25 +261,34 @@ impl Simulation {
             }
         }
         let has_settled = self.stop.load(Ordering::Relaxed) || self.settle();
-        let mut rows = self.rows();
-        rows.extend(self.unfinished_rows());
-        rows.sort_by_key(|row| (row.habitat, row.generation));
         let unsettled =
             "The minds have not answered all that they were asked: the last rows, lineage and hall lack it.";
-        let complaint = self.complaint().or_else(|| (!has_settled).then(|| unsettled.to_owned()));
-        let lineage = self.app.world().resource::<Lineage>().creatures.values().cloned().collect();
-        let hall = hall_rows(self.app.world_mut());
-        Ok(RunReport { rows, lineage, hall, ended, turns: self.turns, elapsed: begun.elapsed(), complaint })
+        let mut report = RunReport::of(self.app.world_mut(), ended, self.turns, begun.elapsed());
+        report.complaint = report.complaint.or_else(|| (!has_settled).then(|| unsettled.to_owned()));
+        Ok(report)
     }
+}
 
-    /// The generations that have begun and not ended.
-    fn unfinished_rows(&mut self) -> Vec<GenerationRow> {
-        let mut living = self.app.world_mut().query_filtered::<(Entity, &Clock), (With<Habitat>, Without<Finished>)>();
-        let world = self.app.world();
-        let begun = living.iter(world).filter(|(_, clock)| clock.turn > 0);
-        let (history, lineage) = (world.resource::<History>(), world.resource::<Lineage>());
-        begun.filter_map(|(entity, _)| sum_up(world, entity)).map(|ended| history.unfinished(&ended, lineage)).collect()
+impl RunReport {
+    /// What the world has come to.
+    pub(super) fn of(world: &mut World, ended: Ended, turns: u64, elapsed: Duration) -> Self {
+        let mut rows = world.resource::<History>().sorted();
+        rows.extend(unfinished_rows(world));
+        rows.sort_by_key(|row| (row.habitat, row.generation));
+        let lineage = world.resource::<Lineage>().creatures.values().cloned().collect();
+        let complaint = world.resource::<WorkerState>().complaint().map(ToString::to_string);
+        let hall = hall_rows(world);
+        Self { rows, lineage, hall, ended, turns, elapsed, complaint }
     }
+}
+
+/// The generations that have begun and not ended, with the turns that they have had.
+fn unfinished_rows(world: &mut World) -> Vec<GenerationRow> {
+    let mut living = world.query_filtered::<(Entity, &Clock), (With<Habitat>, Without<Finished>)>();
+    let world = &*world;
+    let begun = living.iter(world).filter(|(_, clock)| clock.turn > 0);
+    let (history, lineage) = (world.resource::<History>(), world.resource::<Lineage>());
+    begun.filter_map(|(entity, _)| sum_up(world, entity)).map(|ended| history.unfinished(&ended, lineage)).collect()
 }
 
 /// Adds everything that a turn needs, with or without a window.

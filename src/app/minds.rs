@@ -56,15 +56,14 @@ pub fn spawn_worker_with(config: &RunConfig, shelf: Shelf) -> Result<Minds, AppE
 /// # Errors
 /// The system has no thread to give.
 #[cfg(feature = "desktop")]
-pub(super) fn spawn_worker_or_rules(config: &RunConfig) -> Result<(WorkerLink, WorkerState), AppError> {
+pub(super) fn spawn_minds_or_rules(config: &RunConfig) -> Result<Minds, AppError> {
     match spawn_worker(config) {
-        Ok((link, state, _)) => Ok((link, state)),
-        Err(AppError::Worker(error)) => Err(AppError::Worker(error)),
-        Err(error) => {
+        Err(error) if !matches!(error, AppError::Worker(_)) => {
             let mut state = WorkerState::default();
             state.give_up(format!("{error} Agents go on with `rules`."));
-            Ok((spawn_rules()?, state))
+            Ok((spawn_rules()?, state, None))
         }
+        spawned => spawned,
     }
 }
 

@@ -2,28 +2,24 @@
 
 mod checkpoint;
 mod creatures;
-#[cfg(feature = "desktop")]
-mod desktop;
 mod error;
 mod find;
 mod habitats;
 mod headless;
 mod minds;
 #[cfg(feature = "desktop")]
-mod playback;
-#[cfg(feature = "desktop")]
 mod probe;
+mod report;
 #[cfg(feature = "desktop")]
-mod screenshot;
+mod window;
 
 pub use checkpoint::Changes;
 pub use creatures::{Chosen, CreatureRecord, ImportPlan, Imported, export_creature, export_record, import_adapters};
-#[cfg(feature = "desktop")]
-pub use desktop::open_window;
 pub use error::AppError;
 pub use find::{FoundCreature, find_creature};
 pub use habitats::HabitatPlan;
 pub use headless::{Ended, RunReport, Simulation};
 pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
+pub use report::{describe_run, write_tables};
 #[cfg(feature = "desktop")]
-pub use screenshot::Screenshot;
+pub use window::{Screenshot, WindowPlan, open_window};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::json;
 
 use crate::{
-    app::{AppError, Ended, RunReport, Simulation},
+    app::{AppError, RunReport, Simulation, describe_run, write_tables},
     config::RunConfig,
     protocol::MindFacts,
     record::{Checkpoints, GenerationRow, RunFiles},
@@ -94,17 +94,13 @@ impl Keeper {
 
     pub(super) fn write_report(&self, report: &RunReport) -> Result<(), AppError> {
         let Some(files) = &self.files else { return Ok(()) };
-        files.write_generations(&report.rows)?;
-        if self.facts.is_some() {
-            files.write_lineage(&report.lineage)?;
-            files.write_hall(&report.hall)?;
-        }
+        write_tables(files, report, self.facts.is_some())?;
         self.write_run(Some(report))
     }
 
     pub(super) fn write_run(&self, report: Option<&RunReport>) -> Result<(), AppError> {
         if let Some(files) = &self.files {
-            let mut run = run_json(&self.config, self.started, self.facts.as_ref(), report);
+            let mut run = describe_run(&self.config, self.started, self.facts.as_ref(), report);
             if let Some(trouble) = self.trouble() {
                 run["checkpoints"] = json!(trouble);
             }
@@ -112,47 +108,4 @@ impl Keeper {
         }
         Ok(())
     }
-}
-
-/// What `run.json` says: settings, seed, version, host, the language model if one decides, and how the run ended.
-fn run_json(
-    config: &RunConfig,
-    (started, before): (u64, u64),
-    facts: Option<&MindFacts>,
-    report: Option<&RunReport>,
-) -> serde_json::Value {
-    let mut system = sysinfo::System::new();
-    system.refresh_memory();
-    system.refresh_cpu_all();
-    json!({
-        "program": "evolora",
-        "version": env!("CARGO_PKG_VERSION"),
-        "seed": config.run.seed,
-        "started_unix_s": started,
-        "resumed_after_turns": (before > 0).then_some(before),
-        "ended": report.map_or("running", |report| match report.ended {
-            Ended::Complete => "complete",
-            Ended::Interrupted => "interrupted",
-        }),
-        "turns": report.map(|report| report.turns),
-        "elapsed_s": report.map(|report| report.elapsed.as_secs_f64()),
-        "fallback_turns": report.map(|report| report.rows.iter().map(|row| row.fallback_turns).sum::<u64>()),
-        "complaint": report.and_then(|report| report.complaint.clone()),
-        "host": {
-            "system": std::env::consts::OS,
-            "architecture": std::env::consts::ARCH,
-            "cpu": system.cpus().first().map(|cpu| cpu.brand().trim().to_owned()),
-            "cores": system.cpus().len(),
-            "memory_bytes": system.total_memory(),
-        },
-        "model": facts.map(|facts| json!({
-            "name": facts.name,
-            "path": facts.path,
-            "sha256": facts.sha256,
-            "parameters": facts.parameters,
-            "model_bytes": facts.model_bytes,
-            "adapter_bytes": facts.adapter_bytes,
-        })),
-        "settings": config,
-    })
 }

@@ -69,6 +69,12 @@ enum Command {
 struct WindowArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    /// Keep the run in this folder, as `evolora headless` does.
+    #[arg(long, value_name = "DIR")]
+    out: Option<std::path::PathBuf>,
+    /// Write over a run that is in the folder already.
+    #[arg(long, requires = "out")]
+    overwrite: bool,
     /// Save a picture of the window to this PNG file after --screenshot-turns turns, and close it.
     #[arg(long, value_name = "FILE")]
     screenshot: Option<std::path::PathBuf>,
@@ -120,7 +126,9 @@ fn finish(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
 fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
     let config = args.settings.load()?.config;
     let screenshot = args.screenshot.clone().map(|file| crate::app::Screenshot { file, turns: args.screenshot_turns });
-    crate::app::open_window(config, args.window_size, screenshot).map(ExitCode::from)
+    let plan =
+        crate::app::WindowPlan { size: args.window_size, screenshot, out: args.out.clone(), overwrite: args.overwrite };
+    crate::app::open_window(config, plan).map(ExitCode::from)
 }
 
 #[cfg(not(feature = "desktop"))]

@@ -315,6 +315,19 @@ impl RunConfig {
         LoadedConfig::from_layers(layers).map(|loaded| loaded.config)
     }
 
+    /// The settings of one TOML file, laid over the defaults; no other source is read.
+    ///
+    /// # Errors
+    /// As for every source of settings, or there is no such file.
+    pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, ConfigError> {
+        let files = ConfigFiles { file: Some(path.into()), ..ConfigFiles::default() };
+        let (name, mut table) = files.read_toml()?;
+        let preset = table.remove("preset").map(|preset| preset.as_str().map_or(preset.to_string(), str::to_owned));
+        let mut layers: Vec<_> = preset.map(|preset| preset_layer(&preset, &name)).transpose()?.into_iter().collect();
+        layers.push(Layer::from_table(name, &table)?);
+        LoadedConfig::from_layers(layers).map(|loaded| loaded.config)
+    }
+
     /// Holds settings that a program made by hand against the same table as every file.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod preset;
 mod sections;
 mod spec;
 mod template;
+mod values;
 
 pub use choices::{
     AllLayers, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType,
@@ -27,3 +28,4 @@ pub use sections::{
 };
 pub use spec::{Applies, Range, Spec, find_spec, specs};
 pub use template::{env_template, toml_template};
+pub use values::{SettingValue, SettingValues};

@@ -131,12 +131,14 @@ pub enum Edit {
 }
 
 /// How the window looks.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Look {
     /// Dark, or light.
     Dark(bool),
     /// How large everything in the panels is; 1 is as designed.
     Scale(f32),
+    /// The panel with this name shows, or no longer.
+    Panel(String, bool),
     /// The panels as they were at first.
     Reset,
 }

@@ -93,6 +93,11 @@ impl RunFiles {
         Ok(Self { folder, _lock: Arc::new(lock) })
     }
 
+    /// Where it is.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Whether the results of a run that is over are all there: `run.json`, which is written last, says so.
     pub fn is_complete(&self) -> bool {
         let text = fs::read_to_string(self.folder.join("run.json")).unwrap_or_default();

@@ -1,121 +1,242 @@
-//! The bar above the habitat: play, pause, one turn, speed, start again.
+//! The column on the left: play, speed, the seed, presets, and every setting.
 
-use bevy_egui::egui::{Align, Button, Layout, RichText, Slider, Ui, vec2};
+use std::{path::PathBuf, sync::Arc};
 
-use super::theme::ink;
-use crate::{palette, protocol::UserCommand};
+use bevy_egui::egui::{Button, CollapsingHeader, RichText, ScrollArea, Slider, TextEdit, Ui, vec2};
+use serde::{Deserialize, Serialize};
 
-/// Height of the bar's contents, in points.
-const HEIGHT: f32 = 32.0;
+use super::{
+    setting::{NEXT_GENERATION, NEXT_RUN, show_setting, title},
+    theme::{SMALL, card, ink},
+};
+use crate::{
+    config::{Applies, Preset, SettingValues, Spec, specs},
+    palette,
+    protocol::UserCommand,
+};
+
 /// Slowest speed on the slider, in turns per second.
-const SLOWEST: f32 = 1.0;
+const SLOWEST: f32 = 0.5;
 /// Fastest speed on the slider, in turns per second.
 const FASTEST: f32 = 1000.0;
 
-/// What the bar shows.
-#[derive(Debug, Clone, PartialEq)]
+/// Settings that people reach for first, in this order.
+const FIRST: &[&str] = &[
+    "mind.temperature",
+    "learning.enabled",
+    "learning.learning_rate",
+    "learning.objective",
+    "evolution.mutation_rate",
+    "evolution.elite_ratio",
+    "evolution.inheritance",
+    "run.turns",
+    "habitat.regrow_turns",
+];
+
+/// The other settings, by section and with a heading.
+const SECTIONS: &[(&str, &str)] = &[
+    ("reward", "Rewards"),
+    ("energy", "Energy"),
+    ("habitat", "Habitat"),
+    ("mind", "Deciding"),
+    ("learning", "Learning"),
+    ("evolution", "Evolution"),
+    ("fitness", "Fitness"),
+    ("run", "Run"),
+    ("model", "Model"),
+    ("lora", "Adapters"),
+];
+
+/// What the column shows.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct ControlsModel {
     /// Whether turns follow each other.
     pub playing: bool,
     /// Whether the last generation is over.
     pub finished: bool,
-    /// Turns per second aimed at.
+    /// Turns per second aimed at; infinity is as many as there can be.
     pub speed: f32,
     /// Seed of the run.
     pub seed: u64,
-    /// Generation that lives, from 0, and how many there will be.
-    pub generation: (u32, u32),
-    /// Turns of it that are over, and how many it has.
-    pub turn: (u32, u32),
-    /// What the person must know: the minds have gone, say.
-    pub banner: Option<String>,
+    /// The settings, with changes that still wait.
+    pub settings: Arc<SettingValues>,
+    /// The settings that the run lives by now.
+    pub living: Arc<SettingValues>,
+    /// The built-in defaults.
+    pub defaults: Arc<SettingValues>,
 }
 
-/// Shows the bar and gives what the person wants.
-pub fn show_controls(ui: &mut Ui, model: &ControlsModel) -> Vec<UserCommand> {
-    let mut wishes = Vec::new();
-    ui.horizontal(|ui| {
-        ui.set_min_height(HEIGHT);
-        ui.label(RichText::new("Evolora").heading().color(ink(palette::ACCENT)));
-        ui.add_space(12.0);
-        let button = |text, width| Button::new(text).min_size(vec2(width, HEIGHT));
-        let label = if model.playing && !model.finished { "Pause" } else { "Play" };
-        if ui.add_enabled(!model.finished, button(label, 76.0)).clicked() {
-            wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
-        }
-        if ui.add_enabled(!model.finished, button("One turn", 0.0)).clicked() {
-            wishes.push(UserCommand::StepTurn);
-        }
-        if ui.add(button("Start again", 0.0)).on_hover_text("From generation 0, with the next seed.").clicked() {
-            wishes.push(UserCommand::Restart { seed: model.seed.wrapping_add(1) });
-        }
-        ui.add_space(12.0);
-        ui.label("Speed");
-        let mut speed = model.speed;
-        ui.spacing_mut().slider_width = 130.0;
-        if ui.add(Slider::new(&mut speed, SLOWEST..=FASTEST).logarithmic(true).show_value(false)).changed() {
-            wishes.push(UserCommand::SetSpeed(speed));
-        }
-        ui.label(format!("{:.0} turns/s", model.speed));
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let ((generation, generations), (turn, turns)) = (model.generation, model.turn);
-            let last = generations.saturating_sub(1);
-            let place = format!("Generation {generation} of 0 to {last}    Turn {turn} of {turns}");
-            let text = if model.finished { "The run is complete.".to_owned() } else { place };
-            ui.label(RichText::new(text).color(ink(palette::TEXT_WEAK)));
-        });
-    });
-    if let Some(banner) = &model.banner {
-        ui.label(RichText::new(banner).color(ink(palette::DANGER)));
+/// What the column remembers by itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ControlsState {
+    seed: Option<String>,
+    search: String,
+    file: String,
+}
+
+impl Default for ControlsState {
+    fn default() -> Self {
+        Self { seed: None, search: String::new(), file: "settings.toml".to_owned() }
     }
+}
+
+/// Shows the column and gives what the person wants.
+pub fn show_controls(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState) -> Vec<UserCommand> {
+    let mut wishes = Vec::new();
+    card().show(ui, |ui| {
+        ui.set_width(ui.available_width());
+        show_playback(ui, model, &mut wishes);
+        show_seed(ui, model, state, &mut wishes);
+    });
+    ui.add_space(2.0);
+    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
+        show_files(ui, state, &mut wishes);
+        let waiting = waiting(model);
+        if waiting > 0 {
+            let what = if waiting == 1 { "1 change waits".to_owned() } else { format!("{waiting} changes wait") };
+            ui.label(RichText::new(format!("{what} until the run starts again.")).color(ink(palette::ACCENT)));
+        }
+        ui.label(
+            RichText::new(format!(
+                "{NEXT_GENERATION} from the next generation   {NEXT_RUN} when it starts again\nAll others from the next turn."
+            ))
+            .size(SMALL)
+            .color(ink(palette::TEXT_WEAK)),
+        );
+        show_settings(ui, model, state, &mut wishes);
+    });
     wishes
 }
 
-#[cfg(test)]
-mod tests {
-    use bevy_egui::egui;
-    use egui_kittest::{Harness, kittest::Queryable};
-
-    use super::*;
-
-    fn model() -> ControlsModel {
-        ControlsModel {
-            playing: false,
-            finished: false,
-            speed: 12.0,
-            seed: 41,
-            generation: (2, 10),
-            turn: (120, 500),
-            banner: None,
+fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserCommand>) {
+    let is_playing = model.playing && !model.finished;
+    let wide = vec2(ui.available_width(), 34.0);
+    let (label, fill) = if is_playing { ("Pause", palette::WALL_TOP) } else { ("▶  Play", palette::HOME) };
+    let play = Button::new(RichText::new(label).strong()).min_size(wide).fill(ink(fill));
+    if ui.add_enabled(!model.finished, play).on_hover_text("Space").clicked() {
+        wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
+    }
+    ui.columns(2, |columns| {
+        let mut step = |ui: &mut Ui, text: &str, key: &str, wish: UserCommand| {
+            let button = Button::new(text).min_size(vec2(ui.available_width(), 0.0));
+            if ui.add_enabled(!model.finished, button).on_hover_text(key).clicked() {
+                wishes.push(wish);
+            }
+        };
+        step(&mut columns[0], "One turn", "→", UserCommand::StepTurn);
+        step(&mut columns[1], "Generation", "Shift →: to the end of this generation.", UserCommand::StepGeneration);
+    });
+    if model.finished {
+        let more = Button::new("10 generations more").min_size(vec2(ui.available_width(), 0.0));
+        if ui.add(more).on_hover_text("The run is complete; let it go on.").clicked() {
+            wishes.push(UserCommand::GoOn { generations: 10 });
         }
     }
-
-    /// What the person wants after clicking on the button called `label`.
-    fn click(label: &str, model: ControlsModel) -> Vec<UserCommand> {
-        let mut harness = Harness::new_ui_state(
-            move |ui: &mut egui::Ui, wishes: &mut Vec<UserCommand>| wishes.extend(show_controls(ui, &model)),
-            Vec::new(),
-        );
-        harness.get_by_label(label).click();
-        harness.run();
-        harness.state().clone()
+    let is_fast = model.speed.is_infinite();
+    let speed = if is_fast { "as fast as it can".to_owned() } else { format!("{} turns/s", brief(model.speed)) };
+    let label = ui.horizontal(|ui| {
+        let label = ui.label("Speed");
+        ui.label(RichText::new(speed).color(ink(palette::TEXT_WEAK)));
+        label
+    });
+    let mut speed = if is_fast { FASTEST * 2.0 } else { model.speed };
+    ui.spacing_mut().slider_width = ui.available_width() - 4.0;
+    // Beyond the fastest is as fast as it can.
+    let slider = Slider::new(&mut speed, SLOWEST..=FASTEST * 2.0).logarithmic(true).show_value(false);
+    let response = ui.add(slider).labelled_by(label.inner.id).on_hover_text("+ and −. At the right end: no limit.");
+    if response.changed() {
+        wishes.push(UserCommand::SetSpeed(if speed > FASTEST * 1.5 { f32::INFINITY } else { speed.min(FASTEST) }));
     }
+}
 
-    #[test]
-    fn every_button_says_what_it_wants() {
-        assert_eq!(click("Play", model()), [UserCommand::Play]);
-        assert_eq!(click("Pause", ControlsModel { playing: true, ..model() }), [UserCommand::Pause]);
-        assert_eq!(click("One turn", model()), [UserCommand::StepTurn]);
-        assert_eq!(click("Start again", model()), [UserCommand::Restart { seed: 42 }]);
-        assert_eq!(click("Play", ControlsModel { finished: true, ..model() }), [], "there is nothing left to play");
+/// A number of turns per second.
+pub(super) fn brief(speed: f32) -> String {
+    if speed < 10.0 { format!("{speed:.1}") } else { format!("{speed:.0}") }
+}
+
+fn show_seed(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState, wishes: &mut Vec<UserCommand>) {
+    ui.horizontal(|ui| {
+        let label = ui.label("Seed");
+        let text = state.seed.get_or_insert_with(|| model.seed.to_string());
+        let field = ui.add(TextEdit::singleline(text).desired_width(72.0)).labelled_by(label.id);
+        let seed = text.trim().parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
+        let wants = field.lost_focus() && ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
+        let hint = "Begins anew from generation 0, with this seed and all settings as they are here.";
+        let button = ui.add_enabled(seed.is_some(), Button::new("Start again")).on_hover_text(hint);
+        let button = button.on_disabled_hover_text("A seed is a whole number.");
+        if let Some(seed) = seed.filter(|_| button.clicked() || wants) {
+            wishes.push(UserCommand::Restart { seed });
+        }
+        if !field.has_focus() && state.seed.as_ref().is_some_and(|text| *text == model.seed.to_string()) {
+            state.seed = None;
+        }
+    });
+}
+
+fn show_files(ui: &mut Ui, state: &mut ControlsState, wishes: &mut Vec<UserCommand>) {
+    CollapsingHeader::new("Presets and files").id_salt("files").show(ui, |ui| {
+        ui.horizontal(|ui| {
+            for word in Preset::WORDS {
+                if ui
+                    .button(title(word))
+                    .on_hover_text("Takes these values; what must wait for a restart waits.")
+                    .clicked()
+                {
+                    wishes.push(UserCommand::UsePreset((*word).to_owned()));
+                }
+            }
+        });
+        let label = ui.label(RichText::new("File (TOML)").size(SMALL).color(ink(palette::TEXT_WEAK)));
+        ui.add(TextEdit::singleline(&mut state.file).desired_width(f32::INFINITY)).labelled_by(label.id);
+        let path = PathBuf::from(state.file.trim());
+        let is_named = !state.file.trim().is_empty();
+        ui.horizontal(|ui| {
+            if ui.add_enabled(is_named, Button::new("Save settings")).clicked() {
+                wishes.push(UserCommand::SaveSettings(path.clone()));
+            }
+            if ui.add_enabled(is_named, Button::new("Load settings")).clicked() {
+                wishes.push(UserCommand::LoadSettings(path));
+            }
+        });
+    });
+}
+
+/// How many changes wait until the run starts again.
+fn waiting(model: &ControlsModel) -> usize {
+    let differs = |spec: &&Spec| model.settings.get(spec.key) != model.living.get(spec.key);
+    specs().filter(|spec| spec.applies == Applies::Restart && spec.key != "run.seed").filter(differs).count()
+}
+
+fn show_settings(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState, wishes: &mut Vec<UserCommand>) {
+    let search = TextEdit::singleline(&mut state.search).hint_text("Search settings").desired_width(f32::INFINITY);
+    ui.add(search);
+    let mut row = |ui: &mut Ui, spec: &'static Spec| {
+        let Some((value, default)) = model.settings.get(spec.key).zip(model.defaults.get(spec.key)) else { return };
+        ui.push_id(spec.key, |ui| {
+            if let Some(changed) = show_setting(ui, spec, value, default) {
+                wishes.push(UserCommand::Change(vec![(spec.key.to_owned(), changed)]));
+            }
+        });
+    };
+    let wanted = state.search.trim().to_lowercase();
+    if !wanted.is_empty() {
+        let fits = |spec: &&Spec| {
+            let texts = [title(spec.key), spec.key.to_owned(), spec.env.to_owned(), spec.help.to_owned()];
+            texts.iter().any(|text| text.to_lowercase().contains(&wanted))
+        };
+        specs().filter(fits).for_each(|spec| row(ui, spec));
+        return;
     }
-
-    #[test]
-    fn the_bar_says_where_the_run_is_and_what_is_wrong() {
-        let model = ControlsModel { banner: Some("The minds have stopped.".to_owned()), ..model() };
-        let harness = Harness::new_ui(move |ui| drop(show_controls(ui, &model)));
-        harness.get_by_label_contains("Generation 2 of 0 to 9");
-        harness.get_by_label_contains("Turn 120 of 500");
-        harness.get_by_label("The minds have stopped.");
+    for spec in FIRST.iter().filter_map(|key| specs().find(|spec| spec.key == *key)) {
+        row(ui, spec);
+    }
+    for (section, heading) in SECTIONS {
+        CollapsingHeader::new(*heading).id_salt(*section).show(ui, |ui| {
+            let is_its = |spec: &&Spec| spec.key.split('.').next() == Some(section);
+            // The seed stands above, beside the button that uses it.
+            let is_other = |spec: &&Spec| !FIRST.contains(&spec.key) && spec.key != "run.seed";
+            specs().filter(is_its).filter(is_other).for_each(|spec| row(ui, spec));
+        });
     }
 }

@@ -58,7 +58,8 @@ pub(super) fn assert_legible<S: Clone>(
                 Harness::builder().with_size(Vec2::new(width, height)).with_pixels_per_point(scale).build_ui_state(
                     move |ui: &mut egui::Ui, state: &mut S| {
                         if !std::mem::replace(&mut dressed, true) {
-                            super::theme::apply(ui.ctx());
+                            super::theme::set_fonts(ui.ctx());
+                            super::theme::apply(ui.ctx(), true);
                             return;
                         }
                         show(ui, state);

@@ -6,10 +6,14 @@ mod agent;
 mod bars;
 mod controls;
 mod generations;
+mod help;
 #[cfg(test)]
 mod legible;
 mod library;
+mod setting;
+mod stage;
 pub mod theme;
+mod top_bar;
 mod transcript;
 mod what_if;
 pub mod widgets;
@@ -18,9 +22,12 @@ mod words;
 pub use agent::{
     AgentModel, AgentRow, AgentState, Mind, NormRow, Remembered, ShownTurn, SortBy, show_agent, show_agents, show_mind,
 };
-pub use controls::{ControlsModel, show_controls};
+pub use controls::{ControlsModel, ControlsState, show_controls};
 pub use generations::{GenerationsModel, show_generations};
+pub use help::{FIRST_LINES, KEYS, show_first_hint, show_help};
 pub use library::{BestShown, Download, LibraryModel, LibraryState, ModelChoice, RunChoice, show_library};
+pub use stage::{StageModel, Tool, show_stage_tools};
+pub use top_bar::{SCALE_STEP, SCALES, TopBarModel, show_top_bar};
 pub use transcript::{
     ActionKind, Filter, KeptLine, KeptLines, RewardIs, TranscriptLine, TranscriptModel, TranscriptSource,
     TranscriptState, show_transcript,

@@ -1,10 +1,10 @@
-//! How panels look: colours from the palette, one typeface in three sizes.
+//! How panels look: colours from the palette, by night or by day, and one typeface in three sizes.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use bevy_egui::egui::{
-    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Margin, Stroke, TextStyle, Visuals,
-    vec2,
+    Color32, Context, CornerRadius, FontData, FontDefinitions, FontFamily, FontId, Frame, Margin, Shadow, Stroke,
+    TextStyle, Theme, ThemePreference, Visuals, vec2,
 };
 
 use crate::palette::{self, Rgb};
@@ -13,26 +13,28 @@ use crate::palette::{self, Rgb};
 pub static FONT: &[u8] = include_bytes!("../../assets/fonts/Inter-Regular.otf");
 
 /// Size of headings.
-pub const LARGE: f32 = 20.0;
+pub const LARGE: f32 = 18.0;
 /// Size of text.
 pub const NORMAL: f32 = 14.0;
 /// Size of notes.
 pub const SMALL: f32 = 12.0;
 
-/// The colour as egui wants it.
-pub const fn ink([r, g, b]: Rgb) -> Color32 {
+thread_local! {
+    /// Whether this thread's panels are light. Panels are drawn by one thread.
+    static IS_LIGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The colour as egui wants it, by night or by day.
+pub fn ink(rgb: Rgb) -> Color32 {
+    let [r, g, b] = if IS_LIGHT.get() { palette::by_daylight(rgb) } else { rgb };
     Color32::from_rgb(r, g, b)
 }
 
-/// Dresses egui.
-pub fn apply(context: &Context) {
-    let mut fonts = FontDefinitions::default();
-    fonts.font_data.insert("inter".to_owned(), Arc::new(FontData::from_static(FONT)));
-    for family in [FontFamily::Proportional, FontFamily::Monospace] {
-        fonts.families.entry(family).or_default().insert(0, "inter".to_owned());
-    }
-    context.set_fonts(fonts);
-    context.all_styles_mut(|style| {
+/// Dresses egui, by night or by day.
+pub fn apply(context: &Context, dark: bool) {
+    IS_LIGHT.set(!dark);
+    context.set_theme(if dark { ThemePreference::Dark } else { ThemePreference::Light });
+    context.style_mut_of(if dark { Theme::Dark } else { Theme::Light }, |style| {
         let font = |size| FontId::new(size, FontFamily::Proportional);
         style.text_styles = [
             (TextStyle::Heading, font(LARGE)),
@@ -42,26 +44,48 @@ pub fn apply(context: &Context) {
             (TextStyle::Small, font(SMALL)),
         ]
         .into();
-        style.spacing.item_spacing = vec2(8.0, 8.0);
-        style.spacing.button_padding = vec2(12.0, 6.0);
-        style.visuals = visuals();
+        style.spacing.item_spacing = vec2(8.0, 6.0);
+        style.spacing.button_padding = vec2(10.0, 5.0);
+        style.spacing.interact_size.y = 24.0;
+        style.visuals = visuals(dark);
     });
 }
 
-/// The frame of a panel.
-pub fn panel_frame() -> bevy_egui::egui::Frame {
-    bevy_egui::egui::Frame::new().fill(ink(palette::PANEL)).inner_margin(Margin::symmetric(16, 12))
+/// Gives egui the typeface. Once is enough.
+pub fn set_fonts(context: &Context) {
+    let mut fonts = FontDefinitions::default();
+    fonts.font_data.insert("inter".to_owned(), Arc::new(FontData::from_static(FONT)));
+    for family in [FontFamily::Proportional, FontFamily::Monospace] {
+        fonts.families.entry(family).or_default().insert(0, "inter".to_owned());
+    }
+    context.set_fonts(fonts);
 }
 
-fn visuals() -> Visuals {
-    let mut visuals = Visuals::dark();
+/// The frame of a panel.
+pub fn panel_frame() -> Frame {
+    Frame::new().fill(ink(palette::PANEL)).inner_margin(Margin::symmetric(14, 10))
+}
+
+/// A card within a panel: what belongs together.
+pub fn card() -> Frame {
+    Frame::new().fill(ink(palette::INSET)).corner_radius(8).inner_margin(Margin::symmetric(12, 10))
+}
+
+fn visuals(dark: bool) -> Visuals {
+    let mut visuals = if dark { Visuals::dark() } else { Visuals::light() };
     visuals.panel_fill = ink(palette::PANEL);
     visuals.window_fill = ink(palette::PANEL);
+    visuals.window_stroke = Stroke::new(1.0, ink(palette::INSET));
+    visuals.window_corner_radius = CornerRadius::same(10);
+    let soft =
+        Shadow { offset: [0, 4], blur: 18, spread: 0, color: Color32::from_black_alpha(if dark { 96 } else { 40 }) };
+    (visuals.window_shadow, visuals.popup_shadow) = (soft, soft);
     visuals.extreme_bg_color = ink(palette::NIGHT);
-    visuals.faint_bg_color = ink(palette::INSET);
+    visuals.faint_bg_color = ink(palette::INSET).gamma_multiply(0.5);
+    visuals.hyperlink_color = ink(palette::ACCENT);
     visuals.override_text_color = Some(ink(palette::TEXT));
-    visuals.selection.bg_fill = ink(palette::HOME);
-    visuals.selection.stroke = Stroke::new(1.0, ink(palette::NIGHT));
+    visuals.selection.bg_fill = ink(palette::HOME).gamma_multiply(if dark { 0.75 } else { 0.45 });
+    visuals.selection.stroke = Stroke::new(1.0, ink(palette::TEXT));
     let widgets = &mut visuals.widgets;
     for (widget, fill) in [
         (&mut widgets.noninteractive, palette::PANEL),
@@ -73,6 +97,7 @@ fn visuals() -> Visuals {
         widget.bg_fill = ink(fill);
         widget.weak_bg_fill = ink(fill);
         widget.bg_stroke = Stroke::NONE;
+        widget.fg_stroke.color = ink(palette::TEXT);
         widget.corner_radius = CornerRadius::same(6);
     }
     widgets.noninteractive.bg_stroke = Stroke::new(1.0, ink(palette::INSET));

@@ -7,8 +7,11 @@ use bevy::{
     render::view::screenshot::{self, ScreenshotCaptured},
 };
 
-use super::{error::AppError, playback::Playback};
-use crate::sim::{Finished, Habitat};
+use super::playback::Playback;
+use crate::{
+    app::AppError,
+    sim::{Finished, Habitat},
+};
 
 /// Frames between the last turn and the picture, for what glides to arrive.
 const SETTLE: u32 = 30;

@@ -1,0 +1,202 @@
+//! Where the panels are: a tree of tiles that people can move, resize, hide and show.
+
+use bevy_egui::egui::{self, Color32, Stroke, Style, Ui, UiBuilder, Visuals, WidgetText};
+use egui_tiles::{
+    Behavior, Container, EditAction, SimplificationOptions, TabState, Tile, TileId, Tiles, Tree, UiResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    palette,
+    ui::theme::{ink, panel_frame},
+};
+
+/// A panel, or the habitats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) enum Pane {
+    /// The habitats themselves.
+    Habitat,
+    /// Play, speed, settings.
+    Controls,
+    /// Rows of the generations.
+    Generations,
+}
+
+impl Pane {
+    /// Every panel that can be hidden.
+    pub(super) const ALL: [Self; 2] = [Self::Controls, Self::Generations];
+
+    /// What its tab says.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Habitat => "Habitat",
+            Self::Controls => "Controls",
+            Self::Generations => "Generations",
+        }
+    }
+}
+
+/// The tree of tiles.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Dock {
+    tree: Tree<Pane>,
+    /// Whether somebody has changed it; until then it fits itself to the window.
+    is_touched: bool,
+}
+
+impl Default for Dock {
+    fn default() -> Self {
+        let mut tiles = Tiles::default();
+        let mut tabs = |panes: &[Pane]| {
+            let children = panes.iter().map(|pane| tiles.insert_pane(*pane)).collect();
+            tiles.insert_tab_tile(children)
+        };
+        let left = tabs(&[Pane::Controls]);
+        let right = tabs(&[Pane::Generations]);
+        let habitat = tiles.insert_pane(Pane::Habitat);
+        let middle = tiles.insert_vertical_tile(vec![habitat]);
+        let root = tiles.insert_horizontal_tile(vec![left, middle, right]);
+        Self { tree: Tree::new("dock", root, tiles), is_touched: false }
+    }
+}
+
+impl Dock {
+    /// Whether this panel shows.
+    pub(super) fn shows(&self, pane: Pane) -> bool {
+        self.tree.tiles.find_pane(&pane).is_some_and(|tile| self.tree.is_visible(tile))
+    }
+
+    /// Panels that can be seen now: of those that share a place only the one in front.
+    pub(super) fn in_front(&self) -> Vec<Pane> {
+        self.tree.active_tiles().into_iter().filter_map(|tile| self.tree.tiles.get_pane(&tile).copied()).collect()
+    }
+
+    /// Shows a panel, in front of those that share its place, or hides it.
+    pub(super) fn show_pane(&mut self, pane: Pane, shown: bool) {
+        let Some(tile) = self.tree.tiles.find_pane(&pane) else { return };
+        self.tree.set_visible(tile, shown);
+        if shown {
+            self.tree.make_active(|other, _| other == tile);
+        }
+    }
+
+    /// Whether it holds every panel once: a file of another version of the program may not.
+    pub(super) fn is_whole(&self) -> bool {
+        let panes = self.tree.tiles.tiles().filter_map(|tile| match tile {
+            Tile::Pane(pane) => Some(*pane),
+            Tile::Container(_) => None,
+        });
+        let panes: Vec<_> = panes.collect();
+        let has = |pane: &Pane| panes.iter().filter(|other| *other == pane).count() == 1;
+        panes.len() == Pane::ALL.len() + 1 && Pane::ALL.iter().chain([&Pane::Habitat]).all(has)
+    }
+
+    /// Draws everything, by `draw` for each pane.
+    pub(super) fn show(&mut self, ui: &mut Ui, draw: impl FnMut(&mut Ui, Pane)) {
+        if !self.is_touched {
+            self.fit(ui.available_size());
+        }
+        let mut panes = Panes { draw, edited: false };
+        self.tree.ui(&mut panes, ui);
+        self.is_touched |= panes.edited;
+    }
+
+    /// Gives the columns widths, and the rows heights, that suit a window of this size.
+    fn fit(&mut self, size: egui::Vec2) {
+        let (left, right) = ((size.x * 0.19).clamp(236.0, 300.0), (size.x * 0.26).clamp(288.0, 440.0));
+        let bottom = (size.y * 0.31).clamp(190.0, 340.0);
+        let Some(root) = self.tree.root() else { return };
+        let middle = self.set_shares(root, &[left, size.x - left - right, right]).get(1).copied();
+        middle.map(|middle| self.set_shares(middle, &[size.y - bottom, bottom]));
+    }
+
+    fn set_shares(&mut self, tile: TileId, shares: &[f32]) -> Vec<TileId> {
+        let Some(Tile::Container(Container::Linear(linear))) = self.tree.tiles.get_mut(tile) else { return Vec::new() };
+        let children = linear.children.clone();
+        if children.len() == shares.len() {
+            children.iter().zip(shares).for_each(|(child, share)| linear.shares.set_share(*child, *share));
+        }
+        children
+    }
+}
+
+struct Panes<F> {
+    draw: F,
+    edited: bool,
+}
+
+impl<F: FnMut(&mut Ui, Pane)> Behavior<Pane> for Panes<F> {
+    fn pane_ui(&mut self, ui: &mut Ui, _: TileId, pane: &mut Pane) -> UiResponse {
+        if *pane == Pane::Habitat {
+            (self.draw)(ui, *pane);
+            return UiResponse::None;
+        }
+        let rect = ui.max_rect();
+        ui.painter().rect_filled(rect, 0.0, ink(palette::PANEL));
+        let inner = rect - panel_frame().inner_margin;
+        let mut inside = ui.new_child(UiBuilder::new().max_rect(inner).id_salt(pane.name()));
+        inside.set_clip_rect(rect.intersect(ui.clip_rect()));
+        (self.draw)(&mut inside, *pane);
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        pane.name().into()
+    }
+
+    fn is_tab_closable(&self, _: &Tiles<Pane>, _: TileId) -> bool {
+        true
+    }
+
+    fn on_tab_close(&mut self, tiles: &mut Tiles<Pane>, tile: TileId) -> bool {
+        // It comes back by the menu.
+        tiles.set_visible(tile, false);
+        self.edited = true;
+        false
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        // Columns stay columns, however few there are in them.
+        SimplificationOptions {
+            prune_single_child_tabs: false,
+            prune_single_child_containers: false,
+            ..SimplificationOptions::default()
+        }
+    }
+
+    fn gap_width(&self, _: &Style) -> f32 {
+        3.0
+    }
+
+    fn min_size(&self) -> f32 {
+        120.0
+    }
+
+    fn tab_bar_height(&self, _: &Style) -> f32 {
+        28.0
+    }
+
+    fn tab_bar_color(&self, _: &Visuals) -> Color32 {
+        ink(palette::NIGHT)
+    }
+
+    fn tab_bg_color(&self, _: &Visuals, _: &Tiles<Pane>, _: TileId, state: &TabState) -> Color32 {
+        if state.active { ink(palette::PANEL) } else { Color32::TRANSPARENT }
+    }
+
+    fn tab_outline_stroke(&self, _: &Visuals, _: &Tiles<Pane>, _: TileId, _: &TabState) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_bar_hline_stroke(&self, _: &Visuals) -> Stroke {
+        Stroke::NONE
+    }
+
+    fn tab_text_color(&self, _: &Visuals, _: &Tiles<Pane>, _: TileId, state: &TabState) -> Color32 {
+        ink(if state.active { palette::TEXT } else { palette::TEXT_WEAK })
+    }
+
+    fn on_edit(&mut self, action: EditAction) {
+        self.edited |= matches!(action, EditAction::TileResized | EditAction::TileDropped);
+    }
+}

@@ -1,0 +1,112 @@
+//! The keyboard.
+
+use bevy::{input::keyboard::KeyboardInput, prelude::*};
+use bevy_egui::EguiContexts;
+
+use super::{Wishes, memory::States, models::Panels};
+use crate::{
+    protocol::{Look, UserCommand},
+    ui::{SCALE_STEP, SCALES},
+};
+
+/// How much faster, or slower, a press makes it.
+const FASTER: f32 = 1.5;
+
+/// Turns key presses into wishes, unless somebody is typing.
+pub(super) fn read_keys(
+    mut pressed: MessageReader<KeyboardInput>,
+    keys: Res<ButtonInput<KeyCode>>,
+    panels: Res<Panels>,
+    mut contexts: EguiContexts,
+    mut states: ResMut<States>,
+    mut wishes: ResMut<Wishes>,
+) {
+    let is_typing = contexts.ctx_mut().is_ok_and(|context| context.egui_wants_keyboard_input());
+    let control = keys.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft]);
+    let shift = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]);
+    for key in pressed.read().filter(|key| key.state.is_pressed() && !key.repeat) {
+        let Some(wish) = wish_of(key.key_code, (control, shift), &panels) else {
+            match key.key_code {
+                KeyCode::F1 => states.help = !states.help,
+                KeyCode::Escape if states.is_first => states.is_first = false,
+                _ => {}
+            }
+            continue;
+        };
+        // Letters and signs belong to whoever is typing; function keys and Ctrl do not.
+        if !is_typing || control || key.key_code == KeyCode::F12 {
+            wishes.0.push(wish);
+        }
+    }
+}
+
+/// What a key means, with or without Ctrl and Shift.
+fn wish_of(key: KeyCode, (control, shift): (bool, bool), panels: &Panels) -> Option<UserCommand> {
+    let (controls, look) = (&panels.controls, &panels.top_bar);
+    let scale = |step: f32| UserCommand::Look(Look::Scale((look.scale + step).clamp(SCALES.0, SCALES.1)));
+    Some(match (key, control) {
+        (KeyCode::Equal | KeyCode::NumpadAdd, true) => scale(SCALE_STEP),
+        (KeyCode::Minus | KeyCode::NumpadSubtract, true) => scale(-SCALE_STEP),
+        (KeyCode::KeyZ, true) if shift => UserCommand::Redo,
+        (KeyCode::KeyZ, true) => UserCommand::Undo,
+        (KeyCode::KeyY, true) => UserCommand::Redo,
+        (KeyCode::KeyS, true) => UserCommand::SaveRun(std::path::PathBuf::new()),
+        (KeyCode::F12, _) => UserCommand::TakePicture,
+        (_, true) => return None,
+        (KeyCode::Space, _) if controls.playing => UserCommand::Pause,
+        (KeyCode::Space, _) => UserCommand::Play,
+        (KeyCode::ArrowRight, _) if shift => UserCommand::StepGeneration,
+        (KeyCode::ArrowRight, _) => UserCommand::StepTurn,
+        (KeyCode::Equal | KeyCode::NumpadAdd, _) => UserCommand::SetSpeed((controls.speed * FASTER).min(1000.0)),
+        (KeyCode::Minus | KeyCode::NumpadSubtract, _) => {
+            UserCommand::SetSpeed((controls.speed.min(1000.0) / FASTER).max(0.5))
+        }
+        (KeyCode::KeyF, _) => UserCommand::Follow(!panels.stage.follows),
+        (KeyCode::Home, _) => UserCommand::Fit,
+        (KeyCode::Escape, _) if panels.stage.selected => UserCommand::Select(None),
+        (key, _) => UserCommand::Select(Some(*panels.fittest.get(place(key)?)?)),
+    })
+}
+
+/// The place that a digit names: 1 is the first.
+fn place(key: KeyCode) -> Option<usize> {
+    const DIGITS: [KeyCode; 9] = [
+        KeyCode::Digit1,
+        KeyCode::Digit2,
+        KeyCode::Digit3,
+        KeyCode::Digit4,
+        KeyCode::Digit5,
+        KeyCode::Digit6,
+        KeyCode::Digit7,
+        KeyCode::Digit8,
+        KeyCode::Digit9,
+    ];
+    DIGITS.iter().position(|digit| *digit == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::protocol::{CreatureId, HabitatId};
+
+    #[test]
+    fn keys_mean_what_the_list_says() {
+        let mut panels = Panels::default();
+        (panels.controls.speed, panels.top_bar.scale) = (12.0, 1.0);
+        panels.fittest = vec![(HabitatId(0), CreatureId(7)), (HabitatId(0), CreatureId(3))];
+        let plain = |key| wish_of(key, (false, false), &panels);
+        assert_eq!(plain(KeyCode::Space), Some(UserCommand::Play));
+        assert_eq!(plain(KeyCode::ArrowRight), Some(UserCommand::StepTurn));
+        assert_eq!(wish_of(KeyCode::ArrowRight, (false, true), &panels), Some(UserCommand::StepGeneration));
+        assert_eq!(plain(KeyCode::Equal), Some(UserCommand::SetSpeed(18.0)));
+        assert_eq!(plain(KeyCode::Minus), Some(UserCommand::SetSpeed(8.0)));
+        assert_eq!(plain(KeyCode::Digit2), Some(UserCommand::Select(Some((HabitatId(0), CreatureId(3))))));
+        assert_eq!((plain(KeyCode::Digit3), plain(KeyCode::Escape), plain(KeyCode::KeyQ)), (None, None, None));
+        let control = |key| wish_of(key, (true, false), &panels);
+        assert_eq!(control(KeyCode::Equal), Some(UserCommand::Look(Look::Scale(1.125))));
+        assert_eq!((control(KeyCode::KeyZ), control(KeyCode::Space)), (Some(UserCommand::Undo), None));
+        assert_eq!(wish_of(KeyCode::KeyZ, (true, true), &panels), Some(UserCommand::Redo));
+        panels.controls.playing = true;
+        assert_eq!(wish_of(KeyCode::Space, (false, false), &panels), Some(UserCommand::Pause));
+    }
+}

@@ -1,0 +1,143 @@
+//! The window: the same turns as without one, drawn, with panels.
+//!
+//! A frame goes: turns that are due are played → what the person wants is done → panels' models are read from the world →
+//! panels are drawn and say what the person wants. No frame waits for the minds, or for a disk.
+
+mod dock;
+mod keep;
+mod keys;
+mod memory;
+mod models;
+mod playback;
+mod run;
+mod screenshot;
+mod settings;
+mod stage;
+mod wishes;
+
+use std::path::PathBuf;
+
+use bevy::{
+    log::LogPlugin,
+    prelude::*,
+    window::{WindowResizeConstraints, WindowResolution},
+    winit::{UpdateMode, WinitSettings},
+};
+use bevy_egui::{EguiPlugin, EguiPrimaryContextPass};
+
+pub use screenshot::Screenshot;
+
+use self::{memory::States, models::Panels, playback::Playback, run::Run};
+use super::{
+    error::AppError,
+    habitats::{plan_habitats, spawn_habitats},
+    headless::{add_turn, check_memory, task_pools},
+    minds::spawn_minds_or_rules,
+    probe::{find_adapter, without_panic},
+};
+use crate::{config::RunConfig, protocol::UserCommand, record::RunFiles, view::ViewPlugin};
+
+/// The exit code of a program that Ctrl-C has stopped.
+const STOPPED: u8 = 130;
+/// The smallest window in which nothing overlaps.
+const SMALLEST: (f32, f32) = (960.0, 600.0);
+/// Time between two frames, at the least.
+const FRAME: std::time::Duration = std::time::Duration::from_millis(16);
+
+/// How the window begins.
+#[derive(Debug, Clone)]
+pub struct WindowPlan {
+    /// Its width and height, in pixels.
+    pub size: (u32, u32),
+    /// A picture to be taken, after which it closes.
+    pub screenshot: Option<Screenshot>,
+    /// The folder that the run is kept in.
+    pub out: Option<PathBuf>,
+    /// Whether a run that is in the folder already is written over.
+    pub overwrite: bool,
+}
+
+/// What the person wants, until it is carried out.
+#[derive(Resource, Debug, Default)]
+struct Wishes(Vec<UserCommand>);
+
+/// Opens the window and plays until it is closed. Gives the program's exit code.
+///
+/// # Errors
+/// The settings cannot be used, the minds cannot be started, or there is no display or graphics adapter.
+pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> {
+    config.check()?;
+    check_memory(&config)?;
+    if let Some(screenshot) = &plan.screenshot {
+        screenshot.check()?;
+    }
+    find_adapter()?;
+    let files = plan.out.as_ref().map(|folder| RunFiles::create(folder, plan.overwrite)).transpose()?;
+    let (link, state, shelf) = spawn_minds_or_rules(&config)?;
+    let mut app = without_panic(|| with_window(plan.size, config.run.threads))?;
+    add_turn(&mut app, link);
+    app.insert_resource(state);
+    let plans = plan_habitats(&config, false);
+    // A picture is the same wherever it is taken: nothing is remembered for it.
+    let states = if plan.screenshot.is_some() { States::default() } else { States::remembered() };
+    app.insert_resource(Run::new(config, shelf, files)).insert_resource(states);
+    add_systems(&mut app);
+    if let Some(screenshot) = plan.screenshot {
+        app.world_mut().resource_mut::<Playback>().stop_at = Some(screenshot.turns.into());
+        app.insert_resource(screenshot);
+    }
+    spawn_habitats(app.world_mut(), plans);
+    match app.run() {
+        AppExit::Success => Ok(0),
+        // Bevy's own handler of Ctrl-C.
+        AppExit::Error(code) if code.get() == STOPPED => Ok(STOPPED),
+        AppExit::Error(_) => Err(AppError::WindowFailed),
+    }
+}
+
+fn add_systems(app: &mut App) {
+    app.add_plugins(ViewPlugin)
+        .init_resource::<Playback>()
+        .init_resource::<Wishes>()
+        .init_resource::<Panels>()
+        .init_resource::<keep::Keeping>()
+        .add_systems(Startup, stage::spawn_panel_camera)
+        .add_systems(
+            Update,
+            (
+                keys::read_keys,
+                playback::play_turns,
+                wishes::carry_out_wishes,
+                keep::keep_run,
+                models::read_models,
+                screenshot::take_screenshot,
+                keep::close_window,
+            )
+                .chain(),
+        )
+        .add_systems(EguiPrimaryContextPass, stage::show_panels);
+}
+
+fn with_window((width, height): (u32, u32), threads: u32) -> App {
+    let window = Window {
+        title: "Evolora".to_owned(),
+        name: Some("evolora".to_owned()),
+        resolution: WindowResolution::new(width, height),
+        resize_constraints: WindowResizeConstraints { min_width: SMALLEST.0, min_height: SMALLEST.1, ..default() },
+        ..default()
+    };
+    let mut app = App::new();
+    let plugins = DefaultPlugins
+        // Closing saves first.
+        .set(WindowPlugin { primary_window: Some(window), close_when_requested: false, ..default() })
+        .set(TaskPoolPlugin { task_pool_options: task_pools(threads) })
+        .set(LogPlugin {
+            filter: "warn,wgpu=error,naga=error,bevy_render=error,bevy_egui=error,winit=error".to_owned(),
+            ..default()
+        });
+    let pace = UpdateMode::reactive(FRAME);
+    app.add_plugins(plugins)
+        .add_plugins(EguiPlugin::default())
+        .insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace });
+    app
+}

@@ -1,0 +1,147 @@
+//! How fast turns follow each other in the window.
+
+use std::time::{Duration, Instant};
+
+use bevy::prelude::*;
+
+use super::keep::Keeping;
+use crate::{
+    mind::{Ask, Resolve, give_minds_up, patience, wait_for_thoughts},
+    record::History,
+    sim::{Finished, Habitat},
+};
+
+/// Time of each frame that turns may take.
+const BUDGET: Duration = Duration::from_millis(12);
+/// The same where they shall follow each other as fast as they can.
+const MOST: Duration = Duration::from_millis(24);
+/// Minds that answer faster than this are waited for within a frame's budget; slower ones are looked in on once a frame.
+const QUICK: Duration = Duration::from_millis(20);
+/// Turns that may pile up when frames are slow.
+const MOST_DUE: f32 = 64.0;
+
+/// Whether, and how fast, turns follow each other.
+#[derive(Resource, Debug, Clone)]
+pub(super) struct Playback {
+    /// Whether they do.
+    pub playing: bool,
+    /// Turns per second aimed at; infinity is as many as there can be.
+    pub speed: f32,
+    /// Turns played since the start.
+    pub turns: u64,
+    /// The turn at which play stops, if it is to.
+    pub stop_at: Option<u64>,
+    /// Turns asked for one by one.
+    pub steps: u32,
+    /// Whether turns follow each other until a generation ends.
+    pub to_generations_end: bool,
+    due: f32,
+    asked: Option<Instant>,
+    /// How long the last question took.
+    pace: Duration,
+}
+
+impl Default for Playback {
+    fn default() -> Self {
+        Self {
+            playing: true,
+            speed: 12.0,
+            turns: 0,
+            stop_at: None,
+            steps: 0,
+            to_generations_end: false,
+            due: 0.0,
+            asked: None,
+            pace: Duration::ZERO,
+        }
+    }
+}
+
+impl Playback {
+    /// Stops after the present turn.
+    pub(super) const fn pause(&mut self) {
+        (self.playing, self.to_generations_end, self.steps) = (false, false, 0);
+    }
+
+    /// Whether no question is open.
+    pub(super) const fn is_between_turns(&self) -> bool {
+        self.asked.is_none()
+    }
+
+    fn wants_turn(&self) -> bool {
+        let goes_on = self.stop_at.is_none_or(|last| self.turns < last);
+        goes_on && self.has_turn_due()
+    }
+
+    fn has_turn_due(&self) -> bool {
+        let follows = self.to_generations_end || (self.playing && self.due >= 1.0);
+        self.asked.is_some() || self.steps > 0 || follows
+    }
+
+    /// Forgets the turn that is under way.
+    pub(super) const fn forget(&mut self) {
+        (self.asked, self.due, self.steps, self.to_generations_end) = (None, 0.0, 0, false);
+    }
+
+    fn note_turn(&mut self) {
+        self.pace = self.asked.take().map_or(Duration::ZERO, |asked| asked.elapsed());
+        self.turns += 1;
+        if self.steps > 0 {
+            self.steps -= 1;
+        } else if !self.to_generations_end {
+            self.due -= 1.0;
+        }
+    }
+}
+
+/// Plays the turns that are due. Never waits for the minds longer than this frame's budget: the next must go on.
+pub(super) fn play_turns(world: &mut World) {
+    let elapsed = world.resource::<Time>().delta_secs();
+    let holds = world.resource::<Keeping>().holds_turns();
+    world.resource_scope(|world, mut playback: Mut<Playback>| {
+        if playback.playing {
+            let due = if playback.speed.is_infinite() { MOST_DUE } else { playback.due + elapsed * playback.speed };
+            playback.due = due.min(MOST_DUE);
+        }
+        let begun = Instant::now();
+        let budget = if playback.speed.is_infinite() { MOST } else { BUDGET };
+        while playback.wants_turn() && begun.elapsed() < budget && !is_finished(world) {
+            if holds && playback.asked.is_none() {
+                return;
+            }
+            if !play_turn(world, &mut playback, budget.saturating_sub(begun.elapsed())) {
+                return;
+            }
+        }
+    });
+}
+
+/// Plays a turn, or as much of it as there is time for. True if it is over.
+fn play_turn(world: &mut World, playback: &mut Playback, left: Duration) -> bool {
+    let asked = *playback.asked.get_or_insert_with(|| {
+        world.run_schedule(Ask);
+        Instant::now()
+    });
+    let wait = if playback.pace <= QUICK { left } else { Duration::ZERO };
+    if !wait_for_thoughts(world, wait) {
+        let patience = patience(world);
+        if asked.elapsed() < patience {
+            // Whoever turns out to be slow is not waited for again.
+            playback.pace = playback.pace.max(asked.elapsed());
+            return false;
+        }
+        give_minds_up(world, patience);
+    }
+    let generations = world.resource::<History>().rows.len();
+    world.run_schedule(Resolve);
+    playback.note_turn();
+    if world.resource::<History>().rows.len() > generations {
+        playback.to_generations_end = false;
+    }
+    true
+}
+
+/// Whether every habitat's last generation is over.
+pub(super) fn is_finished(world: &mut World) -> bool {
+    world.query_filtered::<(), (With<Habitat>, Without<Finished>)>().iter(world).next().is_none()
+}
