@@ -228,7 +228,8 @@ fn the_values_are_the_models() {
     harness.get_by_label("0.123");
     harness.get_by_label("31 of at most 200 experiences, the newest first");
     // 34 times a quarter less 6 halves.
-    harness.get_by_label("Rewards of the last 40 turns: +5.50 in all, from −0.50 to +0.25");
+    let rewards = "Rewards of the last 40 turns: +5.50 in all, from −0.50 to +0.25";
+    assert_eq!(harness.get_all_by_label(rewards).count(), 2, "the picture and its words");
     harness.get_by_label("layer 0: q 0.25, v 1.00");
     harness.get_by_label("layer 1: q 0.50, v –");
     let place = |label: &str| harness.get_by_label(label).rect();

@@ -8,6 +8,8 @@ mod lines;
 mod rows;
 mod state;
 
+use std::ops::Range;
+
 use bevy_egui::egui::{Button, Label, RichText, Ui};
 
 pub use filter::{ActionKind, Filter, RewardIs};
@@ -22,6 +24,9 @@ use crate::{
     palette,
     protocol::{CreatureName, UserCommand},
 };
+
+/// Width from which the number of lines stands beside the buttons, in points; below it, under them.
+const WIDE: f32 = 420.0;
 
 /// What the panel shows.
 #[derive(Clone, Copy)]
@@ -42,6 +47,7 @@ pub fn show_transcript(ui: &mut Ui, model: &TranscriptModel<'_>, state: &mut Tra
     let source: &dyn TranscriptSource = frozen.as_deref().map_or(model.lines, |kept| kept);
     state.refresh(source, model.selected);
     let span = source.span();
+    let is_wide = ui.available_width() > WIDE;
     ui.horizontal_wrapped(|ui| {
         let word = if frozen.is_some() { "Go on" } else { "Hold" };
         let help = "Holds these lines still, so that they can be read; new ones are kept meanwhile.";
@@ -57,12 +63,13 @@ pub fn show_transcript(ui: &mut Ui, model: &TranscriptModel<'_>, state: &mut Tra
         if all.on_hover_text("All lines that are found, with tabs between the columns.").clicked() {
             ui.ctx().copy_text(state.copy(source, model.habitats > 1));
         }
-        let count = span.end.saturating_sub(span.start);
-        let held = if frozen.is_some() { " · held" } else { "" };
-        let text = format!("{} of {} lines{held}", thousands(state.found().len() as u64), thousands(count));
-        let text = RichText::new(text).size(SMALL).color(ink(palette::TEXT_WEAK));
-        ui.add(Label::new(text).extend());
+        if is_wide {
+            show_count(ui, state.found().len(), &span, frozen.is_some());
+        }
     });
+    if !is_wide {
+        show_count(ui, state.found().len(), &span, frozen.is_some());
+    }
     if span.is_empty() {
         empty_state(
             ui,
@@ -75,6 +82,13 @@ pub fn show_transcript(ui: &mut Ui, model: &TranscriptModel<'_>, state: &mut Tra
         rows::show(ui, model, source, state, &mut wishes);
     }
     wishes
+}
+
+fn show_count(ui: &mut Ui, found: usize, span: &Range<u64>, is_held: bool) {
+    let held = if is_held { " · held" } else { "" };
+    let kept = span.end.saturating_sub(span.start);
+    let text = format!("{} of {} lines{held}", thousands(found as u64), thousands(kept));
+    ui.add(Label::new(RichText::new(text).size(SMALL).color(ink(palette::TEXT_WEAK))).truncate());
 }
 
 #[cfg(test)]
