@@ -120,42 +120,71 @@ impl<'a> Sieve<'a> {
     }
 }
 
-/// Shows the fields of the filter.
+/// Width from which words and kinds stand in one row, in points.
+const TWO: f32 = 660.0;
+/// Width from which everything stands in one row, in points.
+const ONE: f32 = 880.0;
+
+/// Shows the fields of the filter. The rows are laid out by hand: choices do not wrap by themselves.
 pub(super) fn show(ui: &mut Ui, model: &TranscriptModel<'_>, filter: &mut Filter) {
-    ui.horizontal_wrapped(|ui| {
-        named_field(ui, "Search", "search what was said", &mut filter.text, 190.0);
-        let only = ui.add_enabled_ui(model.selected.is_some() || filter.selected_only, |ui| {
-            ui.checkbox(&mut filter.selected_only, "Selected only")
-        });
-        only.inner.on_hover_text("Only what the selected agent was told and did.");
-        let chosen =
-            |all: &[(ActionKind, &'static str)]| all.iter().find(|(kind, _)| *kind == filter.action).map(|one| one.1);
-        let text = chosen(&ActionKind::ALL).unwrap_or_default();
-        ComboBox::from_id_salt("action").selected_text(text).width(96.0).show_ui(ui, |ui| {
-            for (kind, word) in ActionKind::ALL {
-                ui.selectable_value(&mut filter.action, kind, word);
+    let width = ui.available_width();
+    let has_rest = model.habitats > 1 || *filter != Filter::default();
+    if width >= TWO {
+        ui.horizontal(|ui| {
+            show_words(ui, model, filter);
+            show_kinds(ui, filter);
+            if width >= ONE {
+                show_rest(ui, model, filter);
             }
         });
-        let text = RewardIs::ALL.iter().find(|(is, _)| *is == filter.reward).map_or("", |one| one.1);
-        ComboBox::from_id_salt("reward").selected_text(text).width(112.0).show_ui(ui, |ui| {
-            for (is, word) in RewardIs::ALL {
-                ui.selectable_value(&mut filter.reward, is, word);
-            }
-        });
-        if filter.reward != RewardIs::Any {
-            ui.add(DragValue::new(&mut filter.bound).speed(0.05).max_decimals(2));
-        }
-        if model.habitats > 1 {
-            let text = filter.habitat.map_or_else(|| "all habitats".to_owned(), |number| format!("habitat {number}"));
-            ComboBox::from_id_salt("habitat").selected_text(text).width(100.0).show_ui(ui, |ui| {
-                ui.selectable_value(&mut filter.habitat, None, "all habitats");
-                for number in 0..model.habitats {
-                    ui.selectable_value(&mut filter.habitat, Some(number), format!("habitat {number}"));
-                }
-            });
-        }
-        if *filter != Filter::default() && ui.button("Clear").on_hover_text("Shows all lines.").clicked() {
-            *filter = Filter::default();
+    } else {
+        ui.horizontal(|ui| show_words(ui, model, filter));
+        ui.horizontal(|ui| show_kinds(ui, filter));
+    }
+    if width < ONE && has_rest {
+        ui.horizontal(|ui| show_rest(ui, model, filter));
+    }
+}
+
+fn show_words(ui: &mut Ui, model: &TranscriptModel<'_>, filter: &mut Filter) {
+    const ONLY: f32 = 142.0;
+    let width = (ui.available_width() - ONLY).clamp(60.0, 190.0);
+    named_field(ui, "Search", "search", &mut filter.text, width);
+    let only = ui.add_enabled_ui(model.selected.is_some() || filter.selected_only, |ui| {
+        ui.checkbox(&mut filter.selected_only, "Selected only")
+    });
+    only.inner.on_hover_text("Only what the selected agent was told and did.");
+}
+
+fn show_kinds(ui: &mut Ui, filter: &mut Filter) {
+    let text = ActionKind::ALL.iter().find(|(kind, _)| *kind == filter.action).map_or("", |one| one.1);
+    ComboBox::from_id_salt("action").selected_text(text).width(90.0).show_ui(ui, |ui| {
+        for (kind, word) in ActionKind::ALL {
+            ui.selectable_value(&mut filter.action, kind, word);
         }
     });
+    let text = RewardIs::ALL.iter().find(|(is, _)| *is == filter.reward).map_or("", |one| one.1);
+    ComboBox::from_id_salt("reward").selected_text(text).width(110.0).show_ui(ui, |ui| {
+        for (is, word) in RewardIs::ALL {
+            ui.selectable_value(&mut filter.reward, is, word);
+        }
+    });
+    if filter.reward != RewardIs::Any {
+        ui.add(DragValue::new(&mut filter.bound).speed(0.05).max_decimals(2));
+    }
+}
+
+fn show_rest(ui: &mut Ui, model: &TranscriptModel<'_>, filter: &mut Filter) {
+    if model.habitats > 1 {
+        let text = filter.habitat.map_or_else(|| "all habitats".to_owned(), |number| format!("habitat {number}"));
+        ComboBox::from_id_salt("habitat").selected_text(text).width(110.0).show_ui(ui, |ui| {
+            ui.selectable_value(&mut filter.habitat, None, "all habitats");
+            for number in 0..model.habitats {
+                ui.selectable_value(&mut filter.habitat, Some(number), format!("habitat {number}"));
+            }
+        });
+    }
+    if *filter != Filter::default() && ui.button("Clear").on_hover_text("Shows all lines.").clicked() {
+        *filter = Filter::default();
+    }
 }

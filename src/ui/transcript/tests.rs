@@ -211,6 +211,19 @@ fn the_fields_change_the_filter() {
 }
 
 #[test]
+fn in_a_narrow_panel_every_field_has_a_place() {
+    let mut harness = harness(lines(9), (302.0, 560.0));
+    harness.state_mut().state.filter.reward = RewardIs::Above;
+    harness.run_steps(3);
+    let values = ["any action", "reward above", "all habitats"].map(|value| harness.get_by_value(value).rect());
+    let labels =
+        ["Search", "Selected only", "Clear", "Hold", "Copy all"].map(|label| harness.get_by_label(label).rect());
+    for rect in values.into_iter().chain(labels) {
+        assert!(rect.left() >= 0.0 && rect.right() <= 302.0, "{rect}");
+    }
+}
+
+#[test]
 fn an_empty_panel_says_what_will_appear() {
     harness(lines(0), (900.0, 400.0)).get_by_label_contains("appears here, turn by turn");
     let mut harness = harness(lines(9), (900.0, 400.0));
