@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// What people cannot type, or need not: words of the grammar of prompts.
-pub(super) const INSERTS: [&str; 6] = ["↑", "↓", "→", "←", ", has food", " here"];
+const INSERTS: [&str; 6] = ["↑", "↓", "→", "←", ", has food", " here"];
 
 pub(super) fn show(ui: &mut Ui, model: &WhatIfModel, state: &mut WhatIfState) {
     section(ui, "What it is told");
@@ -116,4 +116,21 @@ fn column(mind: &MindChoice, state: &WhatIfState) -> Vec<BarCell> {
     let value = |p: f32| if p > 0.9995 { "100".to_owned() } else { format!("{:.1}", p * 100.0) };
     let cell = |p: &f32| BarCell { part: Some(*p), value: value(*p), marked: *p == best };
     policy.iter().map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        language::grammar,
+        protocol::{Direction, Thing},
+    };
+
+    #[test]
+    fn the_quick_words_are_the_grammars() {
+        let arrows = [Direction::North, Direction::South, Direction::East, Direction::West].map(grammar::arrow);
+        assert_eq!(INSERTS[..4].concat(), arrows.iter().collect::<String>());
+        assert_eq!(INSERTS[4], format!("{}{}", grammar::HAS, grammar::thing_word(Thing::Food)));
+        assert_eq!(INSERTS[5], grammar::HERE);
+    }
 }

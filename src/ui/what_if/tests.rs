@@ -1,10 +1,9 @@
 use bevy_egui::egui;
 use egui_kittest::{Harness, kittest::Queryable};
 
-use super::{compare::INSERTS, *};
+use super::*;
 use crate::{
-    language::grammar,
-    protocol::{Consult, Counsel, CreatureId, CreatureName, Direction, HabitatId, Opinion, Thing},
+    protocol::{Consult, Counsel, CreatureId, CreatureName, HabitatId, Opinion},
     ui::legible::assert_legible,
 };
 
@@ -83,14 +82,6 @@ fn click(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand> {
 
 fn question(number: u64, prompt: &str) -> UserCommand {
     UserCommand::Consult(Consult { number, prompt: prompt.to_owned(), minds: present(), free: false })
-}
-
-#[test]
-fn the_quick_words_are_the_grammars() {
-    let arrows = [Direction::North, Direction::South, Direction::East, Direction::West].map(grammar::arrow);
-    assert_eq!(INSERTS[..4].concat(), arrows.iter().collect::<String>());
-    assert_eq!(INSERTS[4], format!("{}{}", grammar::HAS, grammar::thing_word(Thing::Food)));
-    assert_eq!(INSERTS[5], grammar::HERE);
 }
 
 #[test]
