@@ -30,7 +30,7 @@ use crate::{
     record::{GenerationRow, History, Lineage},
     sim::{Clock, Habitat, HabitatConfig, Roster, Vitality, despawn_habitat},
     ui::{self, ControlsModel, GenerationsModel},
-    view::{HabitatFrame, ViewPlugin},
+    view::{HabitatFrame, ViewOptions, ViewPlugin},
 };
 
 /// The exit code of a program that Ctrl-C has stopped.
@@ -75,7 +75,7 @@ pub fn open_window(config: RunConfig, size: (u32, u32), screenshot: Option<Scree
         .insert_resource(Panels(None))
         .insert_resource(Shown(Arc::new(config.clone())))
         .add_systems(Startup, spawn_panel_camera)
-        .add_systems(Update, (play_turns, carry_out_wishes, read_panels, take_screenshot).chain())
+        .add_systems(Update, (play_turns, carry_out_wishes, read_panels, tell_view, take_screenshot).chain())
         .add_systems(EguiPrimaryContextPass, show_panels);
     if let Some(screenshot) = screenshot {
         app.world_mut().resource_mut::<Playback>().stop_at = Some(screenshot.turns.into());
@@ -148,6 +148,12 @@ fn show_panels(
     let size = pixels(free.width(), free.height()).min(window.physical_size() - min);
     frame.set_if_neq(HabitatFrame { min, size });
     Ok(())
+}
+
+/// Tells the picture how fast turns follow each other, and to hold still for a photograph.
+fn tell_view(playback: Res<Playback>, screenshot: Option<Res<Screenshot>>, mut options: ResMut<ViewOptions>) {
+    options.pace = playback.speed;
+    options.animate = screenshot.is_none();
 }
 
 /// Reads what the panels show.
