@@ -327,7 +327,7 @@ fn visits_count_how_often_a_cell_was_entered_and_trails_end_after_thirty_cells()
 fn things_are_drawn_as_long_as_they_are_there() {
     let mut stage = Stage::new(1);
     stage.options().animate = false;
-    stage.frame(0.0);
+    (0..2).for_each(|_| stage.frame(0.1));
     let bare = stage.sprites();
     let place = (GridPos(Cell::new(2, 2)), InHabitat(stage.habitats[0]));
     let food = stage.world().spawn((Food, place.0, place.1)).id();

@@ -117,7 +117,8 @@ fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<EguiGlobalSet
         CameraOutputMode::Write { blend_state: Some(BlendState::ALPHA_BLENDING), clear_color: ClearColorConfig::None };
     let clear_color = ClearColorConfig::Custom(Color::NONE);
     let camera = Camera { order: 1, output_mode, clear_color, ..default() };
-    commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), camera));
+    // As many samples a pixel as the habitats' camera has, which draws into the same picture.
+    commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), camera, Msaa::Off));
 }
 
 fn show_panels(
