@@ -13,7 +13,7 @@ pub const PANEL: Rgb = [33, 30, 37];
 /// Lines, and what is set into a panel.
 pub const INSET: Rgb = [46, 42, 50];
 /// The habitat's ground at dusk.
-pub const GROUND: Rgb = [74, 62, 50];
+pub const GROUND: Rgb = [88, 73, 57];
 /// The lit upper side of walls at dusk.
 pub const WALL_TOP: Rgb = [134, 124, 124];
 /// Home.
@@ -90,7 +90,7 @@ pub const DUSK: Scenery = Scenery {
     backdrop: NIGHT,
     rim: [52, 46, 46],
     ground: GROUND,
-    moss: [62, 66, 46],
+    moss: [74, 80, 53],
     grass: [98, 104, 66],
     pebble: [112, 100, 88],
     wall: WALL_TOP,

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Width of a body, in cells.
-const BODY_SIZE: f32 = 0.9;
+const BODY_SIZE: f32 = 1.04;
 /// Below so many pixels a body is a dot, and without details.
 const DETAIL: (f32, f32) = (7.0, 13.0);
 /// The part of what counts as hungry below which an agent is dying.
@@ -120,7 +120,7 @@ impl<'a, 'w, 's> Painter<'a, 'w, 's> {
         };
         let rgb = colour_of(look.agent, look.persona);
         let rgb = match mood {
-            Mood::Dead => palette::mix(rgb, palette::DEAD, 215),
+            Mood::Dead => palette::mix(rgb, palette::DEAD, 180),
             Mood::Dying => palette::mix(rgb, palette::DEAD, 110),
             Mood::Well | Mood::Hungry => rgb,
         };
@@ -158,7 +158,8 @@ impl<'a, 'w, 's> Painter<'a, 'w, 's> {
         }
         self.face(&mut put);
         self.belongings(&mut put);
-        if self.mood != Mood::Dead {
+        // Where many stand close and small, only the bars of those who lack something are drawn.
+        if self.mood != Mood::Dead && (pixels >= DETAIL.1 || self.mood != Mood::Well) {
             self.bar(&mut put, energy.clamp(0.0, 1.0));
         }
     }

@@ -8,6 +8,7 @@ use super::{
     scene::Scene,
 };
 use crate::{
+    palette,
     protocol::{Cell, Direction, Thing},
     sim::{Ground, Habitat},
 };
@@ -83,12 +84,12 @@ fn light_home(ground: &Ground, corner: Vec2, scene: &Scene, canvas: &mut Canvas)
     let glow = |size: f32, alpha: f32| Stamp::new(GLOW, at, size, colours.fire).alpha(alpha);
     canvas.stamp(Layer::Floor, Stamp::new(GLOW, at, 2.0 * (wide + LIGHT), colours.home).alpha(outer + 0.03 * breath));
     canvas.stamp(Layer::Floor, glow(wide * 2.0 + 1.0, inner + 0.04 * breath));
-    canvas.stamp(Layer::Things, Stamp::new(HEARTH, at, 0.82, colours.pebble));
-    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.1, 1.0, colours.home);
-    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.5, 0.56 + 0.02 * breath)));
-    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.04, 1.0, colours.fire);
-    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.32 - 0.01 * breath, 0.38 + 0.03 * breath)));
-    canvas.stamp(Layer::Things, glow(1.5, 0.34 + 0.06 * breath));
+    canvas.stamp(Layer::Things, Stamp::new(HEARTH, at, 1.15, colours.pebble));
+    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.12, 1.0, palette::ACCENT);
+    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.62, 0.72 + 0.02 * breath)));
+    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.05, 1.0, colours.fire);
+    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.4 - 0.01 * breath, 0.48 + 0.03 * breath)));
+    canvas.stamp(Layer::Things, glow(1.6, 0.42 + 0.06 * breath));
 }
 
 /// One cell of home: four quarters, each with an edge where home ends.
@@ -128,7 +129,7 @@ fn put_wall(dice: u32, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
 fn put_food(dice: u32, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
     let (leaves, fruit) = FOODS[(dice >> 8) as usize % FOODS.len()];
     let aside = Vec2::new(share(dice, 10) - 0.5, share(dice, 18) - 0.5) * 0.14;
-    let size = 0.66 + 0.1 * share(dice, 3);
+    let size = 0.74 + 0.1 * share(dice, 3);
     let mirror = if dice & 32 == 0 { 1.0 } else { -1.0 };
     let shade = if scene.options.dark { 0.4 } else { 0.22 };
     let shadow = Stamp::new(SHADOW, at + aside - Vec2::Y * 0.24, 1.0, [0; 3]).size(Vec2::new(0.8, 0.4)).alpha(shade);

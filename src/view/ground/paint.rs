@@ -41,8 +41,9 @@ fn pixel(at: Vec2, size: f32, colours: &Scenery, fine: f32) -> [u8; 4] {
         return [0, 0, 0, (110.0 * fade * fade) as u8];
     }
     if away > 0.0 {
-        // A rim of stone, lit from above.
-        let lit = 1.0 + 0.22 * (1.0 - away / RIM) * if at.y > size / 2.0 { -0.6 } else { 1.0 } + 0.1 * grain;
+        // A rim of wood: its inner edge is lit where it faces up, and in the shade where it faces down.
+        let down = smooth(0.0, size, at.y);
+        let lit = 1.0 + 0.3 * (1.0 - away / RIM) * (0.7 - down) + 0.1 * grain;
         return shade(colours.rim, colours.rim, 0.0, lit);
     }
     let wide = noise(at * 0.22, 1) * 0.65 + noise(at * 0.55, 2) * 0.35;
