@@ -12,19 +12,19 @@ use crate::{
 };
 
 /// Before the names of settings whose changes wait for the next generation.
-pub const NEXT_GENERATION: &str = "◇";
+pub(super) const NEXT_GENERATION: &str = "◇";
 /// Before the names of settings whose changes wait until the run starts again.
-pub const NEXT_RUN: &str = "↻";
+pub(super) const NEXT_RUN: &str = "↻";
 
 /// A setting's name as a person says it: `learning.learning_rate` is "Learning rate".
-pub fn title(key: &str) -> String {
+pub(super) fn title(key: &str) -> String {
     let name = key.rsplit('.').next().unwrap_or(key).replace('_', " ");
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
 }
 
 /// What is said of a setting where the pointer rests on it.
-pub fn explanation(spec: &Spec, default: &SettingValue) -> String {
+pub(super) fn explanation(spec: &Spec, default: &SettingValue) -> String {
     let applies = match spec.applies {
         Applies::Turn => "A change applies from the next turn.",
         Applies::Generation => "A change applies from the next generation.",
@@ -41,7 +41,7 @@ pub fn explanation(spec: &Spec, default: &SettingValue) -> String {
 }
 
 /// The part of a number's range that its slider covers, and whether in powers of ten. Typing reaches all of the range.
-pub fn usual(spec: &Spec, default: f64) -> (f64, f64, bool) {
+pub(super) fn usual(spec: &Spec, default: f64) -> (f64, f64, bool) {
     let (min, max) = limits(spec);
     let reach = (default.abs() * 4.0).max(10.0);
     match spec.key {
@@ -64,7 +64,7 @@ fn limits(spec: &Spec) -> (f64, f64) {
 }
 
 /// Shows a setting, and gives its new value as `--set` takes it where the person has changed it.
-pub fn show_setting(ui: &mut Ui, spec: &Spec, value: &SettingValue, default: &SettingValue) -> Option<String> {
+pub(super) fn show_setting(ui: &mut Ui, spec: &Spec, value: &SettingValue, default: &SettingValue) -> Option<String> {
     let changed = match (spec.range, value) {
         (Range::Switch, SettingValue::Switch(on)) => show_switch(ui, spec, *on, default),
         (Range::Real(..), SettingValue::Real(real)) => show_number(ui, spec, *real, default, false),

@@ -1,16 +1,41 @@
-//! Draws the habitats: adds shapes to what `sim` has spawned, and moves them as things move.
+//! Draws the habitats: reads what `sim` has spawned every frame, and draws it as sprites that glide, turn and fade.
 //!
-//! This room does *not* know panels, minds, records, or how fast turns follow each other.
+//! The room watches and never changes what it draws. What the simulation cannot tell (whose line an agent is of, what it
+//! said, that it learned) is told by [`Persona`], [`Said`] and [`Learned`]; what the person wants by [`ViewOptions`] and
+//! [`CameraWish`].
+//!
+//! This room does *not* know panels, minds, records, or how fast turns follow each other unless it is told.
 
+mod atlas;
 mod bodies;
 mod camera;
+mod canvas;
+mod effects;
+mod ground;
+mod layout;
+mod motion;
+mod options;
+mod overlays;
+mod pick;
+mod pose;
+mod scene;
 mod scenery;
+mod speech;
+mod watch;
 
-use bevy::{color::Color, prelude::*};
+use bevy::{camera::CameraUpdateSystems, prelude::*};
 
-pub use camera::{HabitatCamera, HabitatFrame};
+pub use camera::{CameraWish, HabitatCamera};
+pub use layout::HabitatFrame;
+pub use motion::Drawn;
+pub use options::{Learned, Persona, Said, ViewOptions, Whose};
+pub use pick::{Picked, on_screen, pick};
+pub use watch::{TRAIL, Trail, Visits, watch_turn};
 
-use crate::{palette::Rgb, sim::Habitat};
+use crate::{
+    palette::Rgb,
+    sim::{Agent, Habitat},
+};
 
 /// Draws the habitats in the rectangle that [`HabitatFrame`] names.
 #[derive(Debug, Default)]
@@ -18,44 +43,40 @@ pub struct ViewPlugin;
 
 impl Plugin for ViewPlugin {
     fn build(&self, app: &mut App) {
-        app.init_resource::<HabitatFrame>()
-            .init_resource::<scenery::Shapes>()
+        app.register_required_components::<Agent, Drawn>()
+            .register_required_components::<Agent, Trail>()
+            .register_required_components::<Agent, Persona>()
+            .register_required_components::<Habitat, Visits>()
+            .register_required_components::<Habitat, layout::Corner>()
+            .init_resource::<HabitatFrame>()
+            .init_resource::<ViewOptions>()
+            .init_resource::<camera::Eye>()
+            .init_resource::<canvas::Canvas>()
+            .init_resource::<effects::Effects>()
+            .init_resource::<ground::Grounds>()
+            .init_resource::<atlas::Atlas>()
+            .add_message::<CameraWish>()
+            .add_message::<Learned>()
             .add_systems(Startup, camera::spawn_camera)
             .add_systems(
                 PostUpdate,
                 (
-                    scenery::dress_grounds,
-                    (scenery::dress_things, bodies::dress_agents),
-                    (bodies::glide_agents, bodies::show_state),
-                    camera::fit_camera,
+                    layout::lay_out,
+                    watch_turn,
+                    (motion::set_goals, motion::glide).chain(),
+                    (camera::move_camera, camera::show_camera).chain(),
+                    (ground::draw_grounds, ground::draw_plates, scenery::draw_scenery, overlays::draw_overlays).chain(),
+                    (bodies::draw_agents, effects::draw_effects, speech::draw_speech, speech::draw_labels).chain(),
+                    (canvas::show_stamps, canvas::show_notes),
                 )
                     .chain()
+                    .before(CameraUpdateSystems)
                     .before(TransformSystems::Propagate),
             );
     }
 }
 
-/// Cells between two habitats.
-const GAP: f32 = 2.0;
-
-/// Where a habitat's south-western corner is drawn, one unit a cell: habitats stand in rows, as near to a square as can be.
-fn corner(index: usize, count: usize, size: u16) -> Vec2 {
-    let columns = (count as f32).sqrt().ceil().max(1.0) as usize;
-    let (column, row) = (index % columns, index / columns);
-    Vec2::new(column as f32, -(row as f32)) * (f32::from(size) + GAP)
-}
-
-/// The place of a habitat's corner, for whatever is drawn in it.
-#[derive(Component, Debug, Clone, Copy)]
-struct Corner(Vec2);
-
-/// All habitats, sorted by their numbers.
-fn in_order(habitats: &Query<(Entity, &Habitat)>) -> Vec<Entity> {
-    let mut sorted: Vec<_> = habitats.iter().collect();
-    sorted.sort_by_key(|(_, habitat)| habitat.id);
-    sorted.into_iter().map(|(entity, _)| entity).collect()
-}
-
-fn color([r, g, b]: Rgb) -> Color {
-    Color::srgb_u8(r, g, b)
+/// The colour as the renderer wants it.
+fn color([r, g, b]: Rgb) -> Srgba {
+    Srgba::rgb_u8(r, g, b)
 }

@@ -1,131 +1,174 @@
-//! Ground, home, walls and food.
+//! What lies in cells: home with its fire, walls, food, and what grows between them and means nothing.
 
-use bevy::{
-    asset::RenderAssetUsages,
-    image::ImageSampler,
-    prelude::*,
-    render::render_resource::{Extent3d, TextureDimension, TextureFormat},
+use bevy::prelude::*;
+
+use super::{
+    atlas::{FIRE, FOODS, GLOW, HEARTH, HOME, MUSHROOM, PEBBLES, SHADOW, STONES, TUFT, Tile},
+    canvas::{Canvas, Layer, Stamp},
+    scene::Scene,
 };
-
-use super::{Corner, color, corner, in_order};
 use crate::{
-    palette::{self, Rgb},
-    sim::{Food, GridPos, Ground, Habitat, Home, InHabitat, Wall},
+    palette,
+    protocol::{Cell, Direction, Thing},
+    sim::{Ground, Habitat},
 };
 
-/// Width of the rim around a habitat, both sides together, in cells.
-const RIM: f32 = 0.3;
+/// Cells that are drawn one by one; where more can be seen they are painted into a picture, see `ground`.
+pub(super) const MOST: f32 = 12_000.0;
+/// Below so many pixels a cell has no ornaments.
+const DETAIL: f32 = 10.0;
+/// How many cells home's light reaches.
+const LIGHT: f32 = 4.5;
 
-/// Shapes and colours that many things share, made once.
-#[derive(Resource)]
-pub(super) struct Shapes {
-    pub block: Handle<Mesh>,
-    pub disc: Handle<Mesh>,
-    colors: Vec<(Rgb, Handle<ColorMaterial>)>,
-}
-
-impl FromWorld for Shapes {
-    fn from_world(world: &mut World) -> Self {
-        let mut meshes = world.resource_mut::<Assets<Mesh>>();
-        Self { block: meshes.add(Rectangle::new(0.94, 0.94)), disc: meshes.add(Circle::new(0.5)), colors: Vec::new() }
+/// Draws what lies in every cell that can be seen.
+pub(super) fn draw_scenery(habitats: Query<(Entity, &Habitat, &Ground)>, scene: Scene, mut canvas: ResMut<Canvas>) {
+    for (entity, habitat, ground) in &habitats {
+        let Some(corner) = scene.corner(entity) else { continue };
+        light_home(ground, corner, &scene, &mut canvas);
+        let Some((from, to)) = seen_cells(scene.seen(), corner, ground.size()) else { continue };
+        for cell in (from.y..to.y).flat_map(|y| (from.x..to.x).map(move |x| Cell::new(x, y))) {
+            let dice = scatter(habitat.id.0, cell);
+            let at = corner + Vec2::new(f32::from(cell.x), f32::from(cell.y)) + 0.5;
+            if ground.has(Thing::Home, cell) {
+                lay_home(ground, cell, at, &scene, &mut canvas);
+            } else if ground.is_bare(cell) && scene.scale() >= DETAIL {
+                decorate(dice, at, &scene, &mut canvas);
+            }
+            if ground.has(Thing::Wall, cell) {
+                put_wall(dice, at, &scene, &mut canvas);
+            }
+            if ground.has(Thing::Food, cell) {
+                put_food(dice, at, &scene, &mut canvas);
+            }
+        }
     }
 }
 
-impl Shapes {
-    /// The material of one plain colour.
-    pub(super) fn paint(&mut self, rgb: Rgb, materials: &mut Assets<ColorMaterial>) -> MeshMaterial2d<ColorMaterial> {
-        let known = self.colors.iter().find(|(known, _)| *known == rgb).map(|(_, handle)| handle.clone());
-        MeshMaterial2d(known.unwrap_or_else(|| {
-            let handle = materials.add(ColorMaterial::from_color(color(rgb)));
-            self.colors.push((rgb, handle.clone()));
-            handle
-        }))
+/// The cells of a habitat that can be seen, from the first to before the last; `None` if they are too many, or none.
+pub(super) fn seen_cells(seen: Rect, corner: Vec2, size: u16) -> Option<(Cell, Cell)> {
+    let part = seen.intersect(Rect::from_corners(corner, corner + f32::from(size)));
+    if part.is_empty() || part.width() * part.height() > MOST {
+        return None;
     }
+    let (from, to) = ((part.min - corner).floor(), (part.max - corner).ceil());
+    Some((Cell::new(from.x as u16, from.y as u16), Cell::new((to.x as u16).min(size), (to.y as u16).min(size))))
 }
 
-/// Lays out new habitats and their ground: a picture of one pixel a cell, drawn large.
-pub(super) fn dress_grounds(
-    mut commands: Commands,
-    new: Query<(Entity, &Ground), (With<Habitat>, Without<Corner>)>,
-    all: Query<(Entity, &Habitat)>,
-    mut images: ResMut<Assets<Image>>,
-) {
-    if new.is_empty() {
+/// A number that a cell has for ever, for ornaments: no draw, so that what is drawn changes nothing (the finalizer of
+/// MurmurHash3, Appleby, 2011).
+pub(super) const fn scatter(habitat: u32, cell: Cell) -> u32 {
+    let mut hash = (cell.x as u32) | ((cell.y as u32) << 16);
+    hash ^= habitat.wrapping_mul(0x9e37_79b9);
+    hash = (hash ^ (hash >> 16)).wrapping_mul(0x85eb_ca6b);
+    hash = (hash ^ (hash >> 13)).wrapping_mul(0xc2b2_ae35);
+    hash ^ (hash >> 16)
+}
+
+/// A share of 1 out of some bits of the number.
+fn share(dice: u32, shift: u32) -> f32 {
+    (dice.rotate_right(shift) & 0xff) as f32 / 255.0
+}
+
+/// The light of home's fire on the ground, and the fire.
+fn light_home(ground: &Ground, corner: Vec2, scene: &Scene, canvas: &mut Canvas) {
+    let cells = ground.home();
+    if cells.is_empty() {
         return;
     }
-    let order = in_order(&all);
-    for (entity, ground) in &new {
-        let index = order.iter().position(|other| *other == entity).unwrap_or_default();
-        let size = ground.size();
-        let at = corner(index, order.len(), size);
-        let length = f32::from(size);
-        let middle = Vec2::splat(length / 2.0);
-        let square = |side: f32| Some(Vec2::splat(side));
-        let rim = Sprite { color: color(palette::INSET), custom_size: square(length + RIM), ..default() };
-        let floor = Sprite { image: images.add(checkered(size)), custom_size: square(length), ..default() };
-        commands
-            .entity(entity)
-            .insert((Corner(at), Transform::from_translation(at.extend(0.0)), Visibility::default()))
-            .with_children(|parts| {
-                parts.spawn((rim, Transform::from_translation(middle.extend(0.0))));
-                parts.spawn((floor, Transform::from_translation(middle.extend(0.1))));
-            });
+    let middle = |cell: &Cell| Vec2::new(f32::from(cell.x), f32::from(cell.y)) + 0.5;
+    let sum: Vec2 = cells.iter().map(middle).sum();
+    let wide = (cells.len() as f32).sqrt();
+    let at = corner + sum / cells.len() as f32;
+    let (colours, breath) = (scene.colours(), scene.breath(4.0, 0.0));
+    let (outer, inner) = if scene.options.dark { (0.34, 0.3) } else { (0.3, 0.3) };
+    let glow = |size: f32, alpha: f32| Stamp::new(GLOW, at, size, colours.fire).alpha(alpha);
+    canvas.stamp(Layer::Floor, Stamp::new(GLOW, at, 2.0 * (wide + LIGHT), colours.home).alpha(outer + 0.03 * breath));
+    canvas.stamp(Layer::Floor, glow(wide * 2.0 + 1.0, inner + 0.04 * breath));
+    canvas.stamp(Layer::Things, Stamp::new(HEARTH, at, 1.15, colours.pebble));
+    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.12, 1.0, palette::ACCENT);
+    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.62, 0.72 + 0.02 * breath)));
+    let fire = Stamp::new(FIRE, at + Vec2::Y * 0.05, 1.0, colours.fire);
+    canvas.stamp(Layer::Things, fire.size(Vec2::new(0.4 - 0.01 * breath, 0.48 + 0.03 * breath)));
+    canvas.stamp(Layer::Things, glow(1.6, 0.42 + 0.06 * breath));
+}
+
+/// One cell of home: four quarters, each with an edge where home ends.
+fn lay_home(ground: &Ground, cell: Cell, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
+    let goes_on =
+        |way| cell.neighbour(way, ground.size()).is_some_and(|next: Cell| ground.has(Thing::Home, next));
+    let ways = [Direction::West, Direction::East, Direction::North, Direction::South].map(goes_on);
+    for (right, down) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
+        let (column, row) = (quarter(right, ways[right]), quarter(down, ways[2 + down]));
+        let from = Vec2::new(column as f32, row as f32) * 64.0;
+        // Half a pixel less, so that no line is seen between two quarters.
+        let tile: Tile = HOME.part(from + 0.5, from + 63.5);
+        let off = Vec2::new(right as f32 - 0.5, 0.5 - down as f32) * 0.5;
+        canvas.stamp(Layer::Floor, Stamp::new(tile, at + off, 0.5, scene.colours().home));
     }
 }
 
-/// A checkerboard of the ground's two colours, one pixel a cell.
-fn checkered(size: u16) -> Image {
-    let cells = (0..size).flat_map(|y| (0..size).map(move |x| (x, y)));
-    let pixels = cells.flat_map(|(x, y)| {
-        let [r, g, b] = if (x + y) % 2 == 0 { palette::GROUND_ALTERNATE } else { palette::GROUND };
-        [r, g, b, u8::MAX]
-    });
-    let extent = Extent3d { width: u32::from(size), height: u32::from(size), depth_or_array_layers: 1 };
-    let format = TextureFormat::Rgba8UnormSrgb;
-    let mut image = Image::new(extent, TextureDimension::D2, pixels.collect(), format, RenderAssetUsages::RENDER_WORLD);
-    image.sampler = ImageSampler::nearest();
-    image
-}
-
-/// What a thing is drawn with.
-type Look = (f32, [(f32, Vec2, Rgb); 2]);
-
-/// Gives new things their shapes.
-pub(super) fn dress_things(
-    mut commands: Commands,
-    homes: Query<(Entity, &GridPos, &InHabitat), Added<Home>>,
-    walls: Query<(Entity, &GridPos, &InHabitat), Added<Wall>>,
-    food: Query<(Entity, &GridPos, &InHabitat), Added<Food>>,
-    corners: Query<&Corner>,
-    mut shapes: ResMut<Shapes>,
-    mut materials: ResMut<Assets<ColorMaterial>>,
-) {
-    let home: Look = (1.0, [(1.0, Vec2::ZERO, palette::HOME), (0.5, Vec2::ZERO, palette::HOME_LIGHT)]);
-    let wall: Look = (1.1, [(1.0, Vec2::ZERO, palette::WALL), (0.86, Vec2::new(0.0, 0.06), palette::WALL_TOP)]);
-    let meal: Look = (1.2, [(0.46, Vec2::ZERO, palette::FOOD), (0.2, Vec2::new(-0.06, 0.07), palette::FOOD_LIGHT)]);
-    let all = homes.iter().map(|thing| (thing, home, false));
-    let all = all.chain(walls.iter().map(|thing| (thing, wall, false)));
-    let all = all.chain(food.iter().map(|thing| (thing, meal, true)));
-    for ((entity, place, habitat), (z, layers), is_round) in all {
-        let Ok(corner) = corners.get(habitat.0) else { continue };
-        let mesh = if is_round { shapes.disc.clone() } else { shapes.block.clone() };
-        let parts = layers.map(|(scale, offset, rgb)| {
-            let transform = Transform::from_translation(offset.extend(0.0)).with_scale(Vec3::new(scale, scale, 1.0));
-            (Mesh2d(mesh.clone()), shapes.paint(rgb, &mut materials), transform)
-        });
-        let [under, mut over] = parts;
-        over.2.translation.z = 0.05;
-        commands.entity(entity).insert((transform(corner, place, z), Visibility::default())).with_children(
-            |children| {
-                children.spawn(under);
-                children.spawn(over);
-            },
-        );
+/// Which of the four quarters along home's picture: the edge on its side, or what goes on beyond the middle.
+const fn quarter(side: usize, goes_on: bool) -> usize {
+    match (side, goes_on) {
+        (0, false) => 0,
+        (0, true) => 2,
+        (_, true) => 1,
+        (_, false) => 3,
     }
 }
 
-/// The middle of a cell, `z` above the ground.
-pub(super) fn transform(corner: &Corner, place: &GridPos, z: f32) -> Transform {
-    let middle = Vec2::new(f32::from(place.x) + 0.5, f32::from(place.y) + 0.5);
-    Transform::from_translation((corner.0 + middle).extend(z))
+fn put_wall(dice: u32, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
+    let shade = if scene.options.dark { 0.5 } else { 0.26 };
+    let shadow = Stamp::new(SHADOW, at - Vec2::new(-0.05, 0.2), 1.0, [0; 3]).size(Vec2::new(1.3, 1.05)).alpha(shade);
+    canvas.stamp(Layer::Floor, shadow);
+    let stone = Stamp::new(STONES[dice as usize % STONES.len()], at + Vec2::Y * 0.04, 1.0, scene.colours().wall);
+    let mirror = if dice & 64 == 0 { 1.0 } else { -1.0 };
+    canvas.stamp(Layer::Things, stone.size(Vec2::new(1.06 * mirror, 1.06)));
+}
+
+fn put_food(dice: u32, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
+    let (leaves, fruit) = FOODS[(dice >> 8) as usize % FOODS.len()];
+    let aside = Vec2::new(share(dice, 10) - 0.5, share(dice, 18) - 0.5) * 0.14;
+    let size = 0.74 + 0.1 * share(dice, 3);
+    let mirror = if dice & 32 == 0 { 1.0 } else { -1.0 };
+    let shade = if scene.options.dark { 0.4 } else { 0.22 };
+    let shadow = Stamp::new(SHADOW, at + aside - Vec2::Y * 0.24, 1.0, [0; 3]).size(Vec2::new(0.8, 0.4)).alpha(shade);
+    canvas.stamp(Layer::Floor, shadow);
+    let colours = scene.colours();
+    let put = |tile, rgb| Stamp::new(tile, at + aside, 1.0, rgb).size(Vec2::new(size * mirror, size));
+    canvas.stamp(Layer::Things, put(leaves, colours.leaf));
+    canvas.stamp(Layer::Things, put(fruit, colours.berry));
+}
+
+/// Grass, pebbles or a mushroom in some of the bare cells.
+fn decorate(dice: u32, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
+    let colours = scene.colours();
+    let (tile, size, rgb) = match (dice >> 4) % 100 {
+        0..16 => (TUFT, 0.3, colours.grass),
+        16..23 => (PEBBLES, 0.3, colours.pebble),
+        23..25 => (MUSHROOM, 0.24, colours.pebble),
+        _ => return,
+    };
+    let aside = Vec2::new(share(dice, 9) - 0.5, share(dice, 17) - 0.5) * 0.6;
+    canvas.stamp(Layer::Floor, Stamp::new(tile, at + aside, size, rgb).alpha(0.6));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_cells_in_sight_are_drawn() {
+        let seen = Rect::new(-3.0, 7.5, 4.2, 30.0);
+        assert_eq!(seen_cells(seen, Vec2::ZERO, 20), Some((Cell::new(0, 7), Cell::new(5, 20))));
+        assert_eq!(seen_cells(seen, Vec2::new(40.0, 0.0), 20), None);
+        assert_eq!(seen_cells(Rect::new(0.0, 0.0, 900.0, 900.0), Vec2::ZERO, 1024), None, "too many, one by one");
+    }
+
+    #[test]
+    fn home_of_two_cells_is_its_picture_and_of_one_has_four_corners() {
+        // West to east: the left cell's quarters, then the right one's.
+        assert_eq!([quarter(0, false), quarter(1, true), quarter(0, true), quarter(1, false)], [0, 1, 2, 3]);
+        assert_eq!([quarter(0, false), quarter(1, false)], [0, 3]);
+    }
 }

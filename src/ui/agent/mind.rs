@@ -49,7 +49,7 @@ pub(super) fn card_path(mind: &Mind, several: bool) -> String {
 fn show_title(ui: &mut Ui, model: &AgentModel, mind: &Mind) {
     ui.horizontal(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(16.0, LARGE + 4.0), Sense::hover());
-        ui.painter().circle_filled(rect.center(), 7.0, ink(palette::agent(mind.line.0)));
+        ui.painter().circle_filled(rect.center(), 7.0, ink(palette::lineage(mind.line.0)));
         let name = called(mind.name, mind.title.as_deref(), model.several);
         ui.add(Label::new(RichText::new(format!("Agent {name}")).size(LARGE).color(ink(palette::TEXT))).wrap());
     });

@@ -216,7 +216,7 @@ fn agent_colour(ui: &Ui, agent: &AgentRow, is_selected: bool) -> Color32 {
 
 /// The dot of the agent's line: a ring for the dead.
 fn dot(ui: &Ui, rect: Rect, agent: &AgentRow) {
-    let (centre, colour) = (rect.left_center() + vec2(6.0, 0.0), ink(palette::agent(agent.line.0)));
+    let (centre, colour) = (rect.left_center() + vec2(6.0, 0.0), ink(palette::lineage(agent.line.0)));
     if agent.alive {
         ui.painter().circle_filled(centre, 4.5, colour);
     } else {

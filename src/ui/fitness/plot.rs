@@ -139,17 +139,17 @@ fn zoom_by_wheel(plot: &mut PlotUi<'_>) {
 fn curves_of(model: &FitnessModel, other: Option<Quantity>, together: bool) -> Vec<Drawn<'_>> {
     let mut drawn: Vec<_> = match (other, together) {
         (None, true) => [
-            (Quantity::Best, palette::agent(2)),
-            (Quantity::Median, palette::agent(1)),
+            (Quantity::Best, palette::lineage(2)),
+            (Quantity::Median, palette::lineage(1)),
             (Quantity::Mean, palette::ACCENT),
         ]
         .map(|(quantity, rgb)| Drawn::of(quantity.name(), quantity, rgb, model.together()))
         .into(),
-        (Some(other), true) => vec![Drawn::of(other.name(), other, palette::agent(1), model.together())],
+        (Some(other), true) => vec![Drawn::of(other.name(), other, palette::lineage(1), model.together())],
         (_, false) => {
             let quantity = other.unwrap_or(Quantity::Mean);
             let line = |(id, set): (crate::protocol::HabitatId, _)| {
-                Drawn::of(&format!("Habitat {id}"), quantity, palette::agent(id.0), set)
+                Drawn::of(&format!("Habitat {id}"), quantity, palette::lineage(id.0), set)
             };
             model.each().map(line).collect()
         }

@@ -125,7 +125,7 @@ impl Pen<'_> {
                 .filter(|fitness| fitness.is_finite())
                 .map_or(palette::DEAD, |fitness| palette::ramp(part(fitness)))
         } else {
-            palette::agent(one.founder.0)
+            palette::lineage(one.founder.0)
         };
         let strength = if self.is_family(at) {
             1.0

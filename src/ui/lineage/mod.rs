@@ -171,7 +171,7 @@ fn legend(ui: &mut Ui, range: Option<(f64, f64)>) {
     let text = |ui: &mut Ui, text: &str| ui.label(RichText::new(text).size(SMALL).color(ink(palette::TEXT_WEAK)));
     let mark = |ui: &mut Ui, strength: f32, ring: bool| {
         let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), Sense::hover());
-        draw::node(ui.painter(), rect.center(), 4.5, ink(palette::agent(1)).gamma_multiply(strength), ring);
+        draw::node(ui.painter(), rect.center(), 4.5, ink(palette::lineage(1)).gamma_multiply(strength), ring);
     };
     text(ui, "lived on");
     mark(ui, 1.0, true);

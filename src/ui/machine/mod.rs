@@ -17,7 +17,7 @@ use crate::palette::{self, Rgb};
 const WIDE: f32 = 620.0;
 /// Colours of the parts of memory, in their order.
 const PARTS: [Rgb; 6] =
-    [palette::agent(4), palette::agent(0), palette::agent(5), palette::agent(2), palette::agent(6), palette::TEXT_WEAK];
+    [palette::lineage(4), palette::lineage(0), palette::lineage(5), palette::lineage(2), palette::lineage(6), palette::TEXT_WEAK];
 /// Hexadecimal digits of a SHA-256 that are shown.
 const SHORT: usize = 12;
 
@@ -89,7 +89,7 @@ fn pace(ui: &mut Ui, model: &MachineModel) {
         return;
     }
     let longest = model.rounds.iter().map(|round| round.ms).fold(0.0, f64::max);
-    sparkline(ui, "Round times", &times, 36.0, ink(palette::agent(1)));
+    sparkline(ui, "Round times", &times, 36.0, ink(palette::lineage(1)));
     note(ui, &format!("The last {} rounds; the longest took {} ms.", times.len(), short(longest)));
 }
 

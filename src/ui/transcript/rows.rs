@@ -113,7 +113,7 @@ fn show_line(row: &mut TableRow<'_, '_>, line: &TranscriptLine<'_>, several: boo
     row.col(|ui| write(ui, &format!("{} · {}", line.generation, line.turn), weak, true));
     row.col(|ui| {
         let (rect, _) = ui.allocate_exact_size(vec2(10.0, 10.0), Sense::hover());
-        ui.painter().circle_filled(rect.center(), 4.5, ink(palette::agent(line.line.0)));
+        ui.painter().circle_filled(rect.center(), 4.5, ink(palette::lineage(line.line.0)));
         ui.spacing_mut().item_spacing.x = 4.0;
         write(ui, &called(line.who, line.title, several), plain, false);
     });
