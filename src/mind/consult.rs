@@ -29,6 +29,11 @@ impl Consulted {
         self.heard.back()
     }
 
+    /// The last answers, oldest first.
+    pub fn answers(&self) -> impl Iterator<Item = &Counsel> {
+        self.heard.iter()
+    }
+
     /// The answer to the consultation of this number, among the last sixteen.
     pub fn answer(&self, number: u64) -> Option<&Counsel> {
         self.heard.iter().rev().find(|counsel| counsel.number == number)

@@ -66,6 +66,11 @@ impl WorkerState {
         self.complaint = Some(LinkDown(complaint));
     }
 
+    /// How often the worker was started anew.
+    pub const fn restarts(&self) -> u32 {
+        if self.deaths > CHANCES { CHANCES } else { self.deaths }
+    }
+
     /// A question has been answered, in `pace` per agent.
     pub const fn note_answer(&mut self, pace: Duration) {
         self.failures = 0;

@@ -45,6 +45,11 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// The usual, with what is forgotten written to this folder.
+    pub fn with_archive(archive: Option<RunFiles>) -> Self {
+        Self { archive, ..Self::default() }
+    }
+
     /// Whether the row of a generation is kept once `newest` has ended.
     pub fn keeps(&self, generation: u32, newest: u32) -> bool {
         let old = (newest + 1).saturating_sub(self.recent);

@@ -8,12 +8,12 @@ mod controls;
 mod fitness;
 mod generations;
 mod help;
-mod lineage;
-mod log;
-mod machine;
 #[cfg(test)]
 mod legible;
 mod library;
+mod lineage;
+mod log;
+mod machine;
 mod setting;
 mod stage;
 pub mod theme;
@@ -30,10 +30,10 @@ pub use controls::{ControlsModel, ControlsState, show_controls};
 pub use fitness::{Curve, FitnessModel, FitnessState, GenerationValues, Quantity, Reference, show_fitness};
 pub use generations::{GenerationsModel, show_generations};
 pub use help::{FIRST_LINES, KEYS, show_first_hint, show_help};
+pub use library::{BestShown, Download, LibraryModel, LibraryState, ModelChoice, RunChoice, show_library};
 pub use lineage::{LineageModel, LineageState, Relative, show_lineage};
 pub use log::{Banner, LogModel, LogState, Notice, Severity, show_banners, show_log};
 pub use machine::{MEMORY_LINE, MachineModel, Memory, ModelFacts, Round, SLOW, Worker, show_machine};
-pub use library::{BestShown, Download, LibraryModel, LibraryState, ModelChoice, RunChoice, show_library};
 pub use stage::{StageModel, Tool, show_stage_tools};
 pub use top_bar::{SCALE_STEP, SCALES, TopBarModel, show_top_bar};
 pub use transcript::{

@@ -30,9 +30,14 @@ pub fn ink(rgb: Rgb) -> Color32 {
     Color32::from_rgb(r, g, b)
 }
 
+/// Chooses night or day for what this thread draws from now on.
+pub fn choose(dark: bool) {
+    IS_LIGHT.set(!dark);
+}
+
 /// Dresses egui, by night or by day.
 pub fn apply(context: &Context, dark: bool) {
-    IS_LIGHT.set(!dark);
+    choose(dark);
     context.set_theme(if dark { ThemePreference::Dark } else { ThemePreference::Light });
     context.style_mut_of(if dark { Theme::Dark } else { Theme::Light }, |style| {
         let font = |size| FontId::new(size, FontFamily::Proportional);

@@ -134,7 +134,8 @@ pub(super) fn show_stamps(
                 rotation: Quat::from_rotation_z(stamp.angle),
                 scale: stamp.size.extend(1.0),
             };
-            if let Some((mut sprite, mut at, mut visibility)) = sheet.pool.get(i).and_then(|e| sprites.get_mut(*e).ok()) {
+            if let Some((mut sprite, mut at, mut visibility)) = sheet.pool.get(i).and_then(|e| sprites.get_mut(*e).ok())
+            {
                 (sprite.rect, sprite.color, *at) = (Some(stamp.tile.0), stamp.tint.into(), place);
                 visibility.set_if_neq(Visibility::Inherited);
                 continue;

@@ -81,7 +81,8 @@ pub(super) fn draw_effects(
     for Learned(agent) in learned.read() {
         effects.add(Effect { kind: Kind::Learned, agent: *agent, begun: now });
     }
-    let goes_on = |effect: &Effect| ((now - effect.begun) as f32) < effect.kind.lasts() && agents.contains(effect.agent);
+    let goes_on =
+        |effect: &Effect| ((now - effect.begun) as f32) < effect.kind.lasts() && agents.contains(effect.agent);
     effects.0.retain(|effect| scene.options.animate && goes_on(effect));
     let seen = scene.seen();
     for effect in effects.iter() {

@@ -192,7 +192,14 @@ impl Plates<'_, '_> {
 }
 
 /// Puts a picture under a habitat, or hides it.
-fn place(at: &mut Mut<Transform>, shown: &mut Mut<Visibility>, corner: Option<Vec2>, size: f32, side: f32, height: f32) {
+fn place(
+    at: &mut Mut<Transform>,
+    shown: &mut Mut<Visibility>,
+    corner: Option<Vec2>,
+    size: f32,
+    side: f32,
+    height: f32,
+) {
     let Some(corner) = corner else {
         shown.set_if_neq(Visibility::Hidden);
         return;

@@ -91,6 +91,9 @@ mod tests {
     fn what_is_dragged_comes_along() {
         let pose = Pose { centre: Vec2::new(7.0, 3.0), scale: 20.0 };
         let at = pose.to_pixel(&FRAME, Vec2::new(5.0, 5.0));
-        assert_eq!(pose.panned(Vec2::new(40.0, -60.0)).to_pixel(&FRAME, Vec2::new(5.0, 5.0)), at + Vec2::new(40.0, -60.0));
+        assert_eq!(
+            pose.panned(Vec2::new(40.0, -60.0)).to_pixel(&FRAME, Vec2::new(5.0, 5.0)),
+            at + Vec2::new(40.0, -60.0)
+        );
     }
 }

@@ -94,8 +94,7 @@ fn light_home(ground: &Ground, corner: Vec2, scene: &Scene, canvas: &mut Canvas)
 
 /// One cell of home: four quarters, each with an edge where home ends.
 fn lay_home(ground: &Ground, cell: Cell, at: Vec2, scene: &Scene, canvas: &mut Canvas) {
-    let goes_on =
-        |way| cell.neighbour(way, ground.size()).is_some_and(|next: Cell| ground.has(Thing::Home, next));
+    let goes_on = |way| cell.neighbour(way, ground.size()).is_some_and(|next: Cell| ground.has(Thing::Home, next));
     let ways = [Direction::West, Direction::East, Direction::North, Direction::South].map(goes_on);
     for (right, down) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
         let (column, row) = (quarter(right, ways[right]), quarter(down, ways[2 + down]));

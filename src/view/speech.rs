@@ -74,7 +74,8 @@ fn bubble(canvas: &mut Canvas, place: Rect, foot: Vec2, tail: f32, scene: &Scene
     let (point, paper) = (scene.point(), scene.colours().paper);
     let shadow = Srgba::BLACK.with_alpha(0.28);
     let corner = 10.0 * point;
-    let lowered = |rect: Rect| Rect { min: rect.min - Vec2::new(1.0, 3.0) * point, max: rect.max + Vec2::new(1.0, -1.0) * point };
+    let lowered =
+        |rect: Rect| Rect { min: rect.min - Vec2::new(1.0, 3.0) * point, max: rect.max + Vec2::new(1.0, -1.0) * point };
     canvas.panel(Layer::Life, lowered(place), corner, shadow);
     let at = foot + Vec2::Y * tail * 0.5;
     canvas.stamp(Layer::Life, Stamp::new(TAIL, at, 1.0, paper).size(Vec2::splat(tail * 1.5)));

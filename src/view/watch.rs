@@ -106,7 +106,8 @@ pub fn watch_turn(
         if !passed.contains(&habitat.0) {
             continue;
         }
-        if vitality.is_alive() && trail.note(place.0)
+        if vitality.is_alive()
+            && trail.note(place.0)
             && let Ok((.., mut visits)) = habitats.get_mut(habitat.0)
         {
             visits.add(place.0);

@@ -18,20 +18,55 @@ pub(super) enum Pane {
     Habitat,
     /// Play, speed, settings.
     Controls,
+    /// Curves of fitness.
+    Fitness,
+    /// Everybody's turns.
+    Transcript,
+    /// The family tree.
+    Lineage,
     /// Rows of the generations.
     Generations,
+    /// What decisions cost, and what takes memory.
+    Machine,
+    /// What was said.
+    Log,
+    /// Everybody, and one mind.
+    Agent,
+    /// What minds would do.
+    WhatIf,
+    /// Models, runs and cards.
+    Library,
 }
 
 impl Pane {
     /// Every panel that can be hidden.
-    pub(super) const ALL: [Self; 2] = [Self::Controls, Self::Generations];
+    pub(super) const ALL: [Self; 10] = [
+        Self::Controls,
+        Self::Fitness,
+        Self::Transcript,
+        Self::Lineage,
+        Self::Generations,
+        Self::Machine,
+        Self::Log,
+        Self::Agent,
+        Self::WhatIf,
+        Self::Library,
+    ];
 
     /// What its tab says.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Habitat => "Habitat",
             Self::Controls => "Controls",
+            Self::Fitness => "Fitness",
+            Self::Transcript => "Transcript",
+            Self::Lineage => "Lineage",
             Self::Generations => "Generations",
+            Self::Machine => "Machine",
+            Self::Log => "Log",
+            Self::Agent => "Mind",
+            Self::WhatIf => "What if",
+            Self::Library => "Model & runs",
         }
     }
 }
@@ -52,9 +87,11 @@ impl Default for Dock {
             tiles.insert_tab_tile(children)
         };
         let left = tabs(&[Pane::Controls]);
-        let right = tabs(&[Pane::Generations]);
+        let right = tabs(&[Pane::Agent, Pane::WhatIf, Pane::Library]);
+        let below =
+            tabs(&[Pane::Fitness, Pane::Transcript, Pane::Lineage, Pane::Generations, Pane::Machine, Pane::Log]);
         let habitat = tiles.insert_pane(Pane::Habitat);
-        let middle = tiles.insert_vertical_tile(vec![habitat]);
+        let middle = tiles.insert_vertical_tile(vec![habitat, below]);
         let root = tiles.insert_horizontal_tile(vec![left, middle, right]);
         Self { tree: Tree::new("dock", root, tiles), is_touched: false }
     }
@@ -67,8 +104,15 @@ impl Dock {
     }
 
     /// Panels that can be seen now: of those that share a place only the one in front.
-    pub(super) fn in_front(&self) -> Vec<Pane> {
+    fn in_front(&self) -> Vec<Pane> {
         self.tree.active_tiles().into_iter().filter_map(|tile| self.tree.tiles.get_pane(&tile).copied()).collect()
+    }
+
+    /// Puts a panel in front of those that share its place, unless it is hidden, or one of `others` is there.
+    pub(super) fn bring_forward(&mut self, pane: Pane, others: &[Pane]) {
+        if self.shows(pane) && !self.in_front().iter().any(|front| *front == pane || others.contains(front)) {
+            self.show_pane(pane, true);
+        }
     }
 
     /// Shows a panel, in front of those that share its place, or hides it.

@@ -63,6 +63,11 @@ impl Keeping {
         (self.wanted, self.is_asked) = (true, true);
     }
 
+    /// Another run is on show.
+    pub(super) fn begin_anew(&mut self) {
+        *self = Self { closing: self.closing, ..Self::default() };
+    }
+
     /// Whether turns have to wait until it has been copied.
     pub(super) const fn holds_turns(&self) -> bool {
         self.wanted && self.writing.is_none()
@@ -103,7 +108,7 @@ fn write(world: &mut World, started: u64) -> Receiver<Result<(), AppError>> {
     let (turns, ended) =
         (world.resource::<Playback>().turns, if is_finished(world) { Ended::Complete } else { Ended::Interrupted });
     let run = world.resource::<Run>();
-    let (config, shelf, files) = (run.living.as_ref().clone(), run.shelf.clone(), run.files.clone());
+    let (config, shelf, files) = (run.begun.clone(), run.shelf.clone(), run.files.clone());
     let state = world.resource::<WorkerState>();
     let (facts, is_up) = (state.facts.clone(), state.is_up());
     let report =
@@ -138,9 +143,9 @@ fn hear(world: &mut World, keeping: &mut Keeping) {
     let folder = world.resource::<Run>().files.as_ref().map(|files| files.folder().display().to_string());
     let mut run = world.resource_mut::<Run>();
     match result {
-        Ok(()) if is_asked => run.banner = folder.map(|folder| format!("The run is kept in {folder}.")),
+        Ok(()) if is_asked => folder.into_iter().for_each(|folder| run.say(format!("The run is kept in {folder}."))),
         Ok(()) => {}
-        Err(error) => run.banner = Some(error.to_string()),
+        Err(error) => run.warn(error.to_string()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the window remembers: of its panels while it is open, and from one start to the next.
 
-use std::{fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use bevy::prelude::*;
 use directories::ProjectDirs;
@@ -8,8 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::dock::Dock;
 use crate::{
+    protocol::CreatureName,
     record::replace_file,
-    ui::{ControlsState, Tool},
+    ui::{
+        AgentState, ControlsState, FitnessState, LibraryState, LineageState, LogState, Tool, TranscriptState,
+        WhatIfState,
+    },
 };
 
 /// How the window looks, and what its panels remember.
@@ -30,8 +34,18 @@ pub(super) struct States {
     /// Whether the list of keys shows.
     #[serde(skip)]
     pub help: bool,
-    /// The controls' own.
+    /// Names that the person gave.
+    #[serde(skip)]
+    pub names: BTreeMap<CreatureName, String>,
+    /// The panels' own.
     pub controls: ControlsState,
+    pub fitness: FitnessState,
+    pub lineage: LineageState,
+    pub agent: AgentState,
+    pub what_if: WhatIfState,
+    pub transcript: TranscriptState,
+    pub library: LibraryState,
+    pub log: LogState,
 }
 
 impl Default for States {
@@ -43,7 +57,15 @@ impl Default for States {
             is_first: false,
             tool: Tool::default(),
             help: false,
+            names: BTreeMap::new(),
             controls: ControlsState::default(),
+            fitness: FitnessState::default(),
+            lineage: LineageState::default(),
+            agent: AgentState::default(),
+            what_if: WhatIfState::default(),
+            transcript: TranscriptState::default(),
+            library: LibraryState::default(),
+            log: LogState::default(),
         }
     }
 }

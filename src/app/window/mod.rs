@@ -3,12 +3,17 @@
 //! A frame goes: turns that are due are played → what the person wants is done → panels' models are read from the world →
 //! panels are drawn and say what the person wants. No frame waits for the minds, or for a disk.
 
+mod creatures;
 mod dock;
+mod edit;
 mod keep;
 mod keys;
+mod library;
 mod memory;
 mod models;
 mod playback;
+mod pointer;
+mod recording;
 mod run;
 mod screenshot;
 mod settings;
@@ -18,6 +23,7 @@ mod wishes;
 use std::path::PathBuf;
 
 use bevy::{
+    diagnostic::FrameTimeDiagnosticsPlugin,
     log::LogPlugin,
     prelude::*,
     window::{WindowResizeConstraints, WindowResolution},
@@ -34,8 +40,15 @@ use super::{
     headless::{add_turn, check_memory, task_pools},
     minds::spawn_minds_or_rules,
     probe::{find_adapter, without_panic},
+    references::References,
 };
-use crate::{config::RunConfig, protocol::UserCommand, record::RunFiles, view::ViewPlugin};
+use crate::{
+    config::RunConfig,
+    mind::listen,
+    protocol::UserCommand,
+    record::{Retention, RunFiles, WatchPlugin},
+    view::ViewPlugin,
+};
 
 /// The exit code of a program that Ctrl-C has stopped.
 const STOPPED: u8 = 130;
@@ -80,6 +93,10 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     let plans = plan_habitats(&config, false);
     // A picture is the same wherever it is taken: nothing is remembered for it.
     let states = if plan.screenshot.is_some() { States::default() } else { States::remembered() };
+    app.insert_resource(Retention::with_archive(files.clone()));
+    if let Ok(references) = References::start() {
+        app.insert_resource(references);
+    }
     app.insert_resource(Run::new(config, shelf, files)).insert_resource(states);
     add_systems(&mut app);
     if let Some(screenshot) = plan.screenshot {
@@ -96,22 +113,28 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
 }
 
 fn add_systems(app: &mut App) {
-    app.add_plugins(ViewPlugin)
+    app.add_plugins((ViewPlugin, WatchPlugin, FrameTimeDiagnosticsPlugin::default()))
         .init_resource::<Playback>()
         .init_resource::<Wishes>()
         .init_resource::<Panels>()
         .init_resource::<keep::Keeping>()
+        .init_resource::<edit::Edits>()
+        .init_resource::<library::Library>()
+        .init_resource::<pointer::Pointer>()
+        .init_resource::<stage::PlotPlace>()
         .add_systems(Startup, stage::spawn_panel_camera)
         .add_systems(
             Update,
             (
-                keys::read_keys,
+                (keys::read_keys, creatures::take_dropped_files, pointer::use_pointer).chain(),
+                listen,
                 playback::play_turns,
+                (models::note_losses, pointer::show_lessons),
                 wishes::carry_out_wishes,
                 keep::keep_run,
                 models::read_models,
-                screenshot::take_screenshot,
-                keep::close_window,
+                (pointer::tell_view, pointer::write_title).chain(),
+                (recording::record_turns, screenshot::take_screenshot, keep::close_window).chain(),
             )
                 .chain(),
         )

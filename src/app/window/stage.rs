@@ -8,11 +8,15 @@ use bevy::{
 };
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, PrimaryEguiContext,
-    egui::{self, LayerId, Ui, UiBuilder},
+    egui::{self, LayerId, Sense, Ui, UiBuilder},
 };
 
-use super::{Wishes, dock::Pane, memory::States, models::Panels};
+use super::{Wishes, dock::Pane, memory::States, models::Panels, pointer::Pointer, run::Run};
 use crate::{palette, protocol::UserCommand, ui, view::HabitatFrame};
+
+/// Where the curves of fitness are, in physical pixels of the window, while they can be seen.
+#[derive(Resource, Debug, Default)]
+pub(super) struct PlotPlace(pub Option<URect>);
 
 /// The panels have a camera of their own over the whole window; the habitats' camera keeps to its frame.
 pub(super) fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<EguiGlobalSettings>) {
@@ -21,29 +25,23 @@ pub(super) fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<Eg
         CameraOutputMode::Write { blend_state: Some(BlendState::ALPHA_BLENDING), clear_color: ClearColorConfig::None };
     let clear_color = ClearColorConfig::Custom(Color::NONE);
     let camera = Camera { order: 1, output_mode, clear_color, ..default() };
-    commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), camera));
+    // Both cameras draw into the same picture, so that both take as many samples of a pixel: one.
+    commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), Msaa::Off, camera));
 }
 
+/// Draws everything, and notes what the person wants.
 pub(super) fn show_panels(
     mut contexts: EguiContexts,
     window: Single<&Window, With<PrimaryWindow>>,
-    panels: Res<Panels>,
-    mut states: ResMut<States>,
-    mut wishes: ResMut<Wishes>,
-    mut frame: ResMut<HabitatFrame>,
+    (panels, run): (Res<Panels>, Res<Run>),
+    (mut states, mut wishes): (ResMut<States>, ResMut<Wishes>),
+    (mut frame, mut pointer, mut plot): (ResMut<HabitatFrame>, ResMut<Pointer>, ResMut<PlotPlace>),
     mut worn: Local<Option<(bool, f32)>>,
 ) -> Result {
     let context = contexts.ctx_mut()?.clone();
-    let look = (states.dark, states.scale);
-    let before = worn.replace(look);
-    if before.is_none() {
-        ui::theme::set_fonts(&context);
-    }
-    if before != Some(look) {
-        ui::theme::apply(&context, states.dark);
-        context.set_zoom_factor(states.scale);
-    }
-    if before.is_none() || !panels.is_read {
+    let is_first = worn.is_none();
+    dress(&context, &states, &mut worn);
+    if is_first || !panels.is_read {
         // Fonts are there from the next frame on.
         return Ok(());
     }
@@ -51,22 +49,31 @@ pub(super) fn show_panels(
     let mut root = Ui::new(context.clone(), "panels".into(), builder);
     let states = &mut *states;
     let bar = egui::Panel::top("bar").frame(ui::theme::panel_frame());
-    bar.show(&mut root, |ui| wishes.0.extend(ui::show_top_bar(ui, &panels.top_bar, &mut states.help)));
-
+    bar.show(&mut root, |ui| {
+        wishes.0.extend(ui::show_top_bar(ui, &panels.top_bar, &mut states.help));
+        let banners: Vec<_> = run.banners.iter().cloned().collect();
+        wishes.0.extend(ui::show_banners(ui, &banners));
+    });
     let rest = root.available_rect_before_wrap();
     let mut tiles = root.new_child(UiBuilder::new().max_rect(rest));
     tiles.spacing_mut().item_spacing.y = 0.0;
-    let mut habitat = egui::Rect::NOTHING;
+    let (mut habitat, mut curves) = (egui::Rect::NOTHING, None);
     let mut dock = std::mem::take(&mut states.dock);
     dock.show(&mut tiles, |ui, pane| match pane {
         Pane::Habitat => habitat = ui.max_rect(),
         other => {
+            if other == Pane::Fitness {
+                curves = Some(ui.max_rect());
+            }
             ui.spacing_mut().item_spacing.y = 6.0;
-            wishes.0.extend(show_pane(ui, other, &panels, states));
+            wishes.0.extend(show_pane(ui, other, &panels, &run, states));
         }
     });
     states.dock = dock;
+    let pixels = window.scale_factor() * states.scale;
+    *pointer = Pointer::default();
     if habitat.is_positive() {
+        *pointer = listen(&mut tiles, habitat, pixels);
         show_stage(&mut tiles, habitat, &panels, states, &mut wishes.0);
     }
     if states.help {
@@ -75,30 +82,88 @@ pub(super) fn show_panels(
     if states.is_first && ui::show_first_hint(&context) {
         states.is_first = false;
     }
-    let scale = window.scale_factor() * states.scale;
-    let pixels = |x: f32, y: f32| UVec2::new((x * scale).max(0.0) as u32, (y * scale).max(0.0) as u32);
-    let min = pixels(habitat.min.x, habitat.min.y).min(window.physical_size());
-    let size = pixels(habitat.width(), habitat.height()).min(window.physical_size() - min);
+    let (min, size) = in_pixels(habitat, pixels, window.physical_size());
     frame.set_if_neq(HabitatFrame { min, size });
+    plot.0 = curves.map(|rect| {
+        let (min, size) = in_pixels(rect, pixels, window.physical_size());
+        URect { min, max: min + size }
+    });
     Ok(())
 }
 
-/// The habitats' tile: what lies over them.
+/// Puts the theme on: its colours in every frame, since frames may be drawn by any thread, and the rest where it has changed.
+fn dress(context: &egui::Context, states: &States, worn: &mut Option<(bool, f32)>) {
+    let look = (states.dark, states.scale);
+    let before = worn.replace(look);
+    if before.is_none() {
+        ui::theme::set_fonts(context);
+    }
+    ui::theme::choose(states.dark);
+    if before != Some(look) {
+        ui::theme::apply(context, states.dark);
+        context.set_zoom_factor(states.scale);
+    }
+}
+
+/// A rectangle of points in pixels: its corner and its size, within the window.
+fn in_pixels(rect: egui::Rect, pixels: f32, window: UVec2) -> (UVec2, UVec2) {
+    let at = |x: f32, y: f32| UVec2::new((x * pixels).max(0.0) as u32, (y * pixels).max(0.0) as u32);
+    let min = at(rect.min.x, rect.min.y).min(window);
+    (min, at(rect.width(), rect.height()).min(window - min))
+}
+
+/// What the mouse does over the habitats, in pixels.
+fn listen(ui: &mut Ui, rect: egui::Rect, pixels: f32) -> Pointer {
+    let response = ui.interact(rect, ui.id().with("habitats"), Sense::click_and_drag());
+    let to_pixels = |at: egui::Pos2| Vec2::new(at.x, at.y) * pixels;
+    let delta = response.drag_delta();
+    let scroll = if response.hovered() { ui.input(|input| input.smooth_scroll_delta().y) } else { 0.0 };
+    Pointer {
+        at: response.hover_pos().or_else(|| response.interact_pointer_pos()).map(to_pixels),
+        clicked: response.clicked(),
+        double_clicked: response.double_clicked(),
+        pressed: response
+            .drag_started()
+            .then(|| ui.input(|input| input.pointer.press_origin()))
+            .flatten()
+            .map(to_pixels),
+        dragged: Vec2::new(delta.x, delta.y) * pixels,
+        released: response.drag_stopped(),
+        scrolled: scroll,
+    }
+}
+
+/// What lies over the habitats.
 fn show_stage(ui: &mut Ui, rect: egui::Rect, panels: &Panels, states: &mut States, wishes: &mut Vec<UserCommand>) {
     let tools = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), 36.0)).shrink2(egui::vec2(8.0, 4.0));
     let mut over = ui.new_child(UiBuilder::new().max_rect(tools).id_salt("stage"));
-    let frame =
-        egui::Frame::new().fill(ui::theme::ink(palette::PANEL).gamma_multiply(0.82)).corner_radius(8).inner_margin(4);
+    let frame = egui::Frame::new().fill(ui::theme::ink(palette::PANEL).gamma_multiply(0.82)).corner_radius(8);
+    let frame = frame.inner_margin(4);
     frame.show(&mut over, |ui| wishes.extend(ui::show_stage_tools(ui, &panels.stage, &mut states.tool)));
 }
 
-fn show_pane(ui: &mut Ui, pane: Pane, panels: &Panels, states: &mut States) -> Vec<UserCommand> {
+fn show_pane(ui: &mut Ui, pane: Pane, panels: &Panels, run: &Run, states: &mut States) -> Vec<UserCommand> {
     match pane {
         Pane::Habitat => Vec::new(),
         Pane::Controls => ui::show_controls(ui, &panels.controls, &mut states.controls),
+        Pane::Fitness => ui::show_fitness(ui, &panels.fitness, &mut states.fitness),
+        Pane::Lineage => ui::show_lineage(ui, &panels.lineage, &mut states.lineage),
+        Pane::Machine => {
+            ui::show_machine(ui, &panels.machine);
+            Vec::new()
+        }
         Pane::Generations => {
             ui::show_generations(ui, &panels.generations);
             Vec::new()
         }
+        Pane::Agent => ui::show_agent(ui, &panels.agent, &mut states.agent),
+        Pane::WhatIf => ui::show_what_if(ui, &panels.what_if, &mut states.what_if),
+        Pane::Transcript => {
+            let habitats = panels.stage.habitats;
+            let model = ui::TranscriptModel { lines: &panels.lines, selected: run.selected, habitats };
+            ui::show_transcript(ui, &model, &mut states.transcript)
+        }
+        Pane::Library => ui::show_library(ui, &panels.library, &mut states.library),
+        Pane::Log => ui::show_log(ui, &panels.log, &mut states.log),
     }
 }

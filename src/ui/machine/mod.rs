@@ -16,8 +16,14 @@ use crate::palette::{self, Rgb};
 /// From this width on, in points, there are two columns.
 const WIDE: f32 = 620.0;
 /// Colours of the parts of memory, in their order.
-const PARTS: [Rgb; 6] =
-    [palette::lineage(4), palette::lineage(0), palette::lineage(5), palette::lineage(2), palette::lineage(6), palette::TEXT_WEAK];
+const PARTS: [Rgb; 6] = [
+    palette::lineage(4),
+    palette::lineage(0),
+    palette::lineage(5),
+    palette::lineage(2),
+    palette::lineage(6),
+    palette::TEXT_WEAK,
+];
 /// Hexadecimal digits of a SHA-256 that are shown.
 const SHORT: usize = 12;
 
