@@ -84,6 +84,14 @@ pub enum AppError {
         /// What it was given.
         value: String,
     },
+    /// There is no such scene.
+    #[error("There is no scene {scene}; name one of {scenes}.")]
+    Scene {
+        /// What was asked for.
+        scene: String,
+        /// What there is.
+        scenes: String,
+    },
     /// The picture of the window cannot be written.
     #[error("The picture {} cannot be written: {reason}.", file.display())]
     Screenshot {

@@ -15,6 +15,7 @@ mod keeper;
 mod model;
 mod output;
 mod pretrain;
+mod screenshot;
 mod settings;
 
 use std::process::ExitCode;
@@ -60,6 +61,8 @@ enum Command {
     Import(Box<import::ImportArgs>),
     /// Make the default model from nothing: corpus, tokenizer, training, probe questions, one GGUF file.
     Pretrain(pretrain::PretrainArgs),
+    /// Draw a picture of the window, without one.
+    Screenshot(Box<screenshot::ScreenshotArgs>),
     /// Print every setting, its value, and where it came from.
     Config(config::ConfigArgs),
 }
@@ -108,6 +111,7 @@ pub fn main() -> ExitCode {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Import(args)) => import::run(&args),
         Some(Command::Pretrain(args)) => pretrain::run(&args),
+        Some(Command::Screenshot(args)) => screenshot::run(&args),
         Some(Command::Config(args)) => config::run(&args),
         None => open_window(&cli.window),
     };
@@ -125,9 +129,19 @@ fn finish(done: Result<ExitCode, impl std::fmt::Display>) -> ExitCode {
 #[cfg(feature = "desktop")]
 fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
     let config = args.settings.load()?.config;
-    let screenshot = args.screenshot.clone().map(|file| crate::app::Screenshot { file, turns: args.screenshot_turns });
-    let plan =
-        crate::app::WindowPlan { size: args.window_size, screenshot, out: args.out.clone(), overwrite: args.overwrite };
+    let screenshot = args.screenshot.clone().map(|file| crate::app::Screenshot {
+        file,
+        turns: args.screenshot_turns,
+        scene: "start".to_owned(),
+        dark: true,
+    });
+    let plan = crate::app::WindowPlan {
+        size: args.window_size,
+        screenshot,
+        out: args.out.clone(),
+        overwrite: args.overwrite,
+        offscreen: false,
+    };
     crate::app::open_window(config, plan).map(ExitCode::from)
 }
 

@@ -99,7 +99,7 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsSta
         }
         ui.label(
             RichText::new(format!(
-                "{NEXT_GENERATION} from the next generation   {NEXT_RUN} when it starts again\nAll others from the next turn."
+                "Changes hold from the next turn; with {NEXT_GENERATION} from the next generation, with {NEXT_RUN} when the run starts again."
             ))
             .size(SMALL)
             .color(ink(palette::TEXT_WEAK)),
@@ -117,6 +117,7 @@ fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserComman
     if ui.add_enabled(!model.finished, play).on_hover_text("Space").clicked() {
         wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
     }
+    ui.spacing_mut().button_padding.x = 4.0;
     ui.columns(2, |columns| {
         let mut step = |ui: &mut Ui, text: &str, key: &str, wish: UserCommand| {
             let button = Button::new(text).min_size(vec2(ui.available_width(), 0.0));
@@ -125,7 +126,7 @@ fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserComman
             }
         };
         step(&mut columns[0], "One turn", "→", UserCommand::StepTurn);
-        step(&mut columns[1], "Generation", "Shift →: to the end of this generation.", UserCommand::StepGeneration);
+        step(&mut columns[1], "To its end", "Shift →: to the end of this generation.", UserCommand::StepGeneration);
     });
     if model.finished {
         let more = Button::new("10 generations more").min_size(vec2(ui.available_width(), 0.0));
@@ -159,7 +160,8 @@ fn show_seed(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState, wish
     ui.horizontal(|ui| {
         let label = ui.label("Seed");
         let text = state.seed.get_or_insert_with(|| model.seed.to_string());
-        let field = ui.add(TextEdit::singleline(text).desired_width(72.0)).labelled_by(label.id);
+        let field =
+            ui.add(TextEdit::singleline(text).desired_width(ui.available_width() - 106.0)).labelled_by(label.id);
         let seed = text.trim().parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
         let wants = field.lost_focus() && ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
         let hint = "Begins anew from generation 0, with this seed and all settings as they are here.";

@@ -18,6 +18,13 @@ pub(super) const NEXT_RUN: &str = "↻";
 
 /// A setting's name as a person says it: `learning.learning_rate` is "Learning rate".
 pub(super) fn title(key: &str) -> String {
+    match key {
+        "learning.enabled" => return "Agents learn".to_owned(),
+        "evolution.enabled" => return "Generations are bred".to_owned(),
+        "run.turns" => return "Turns a generation".to_owned(),
+        "habitat.regrow_turns" => return "Food grows back after".to_owned(),
+        _ => {}
+    }
     let name = key.rsplit('.').next().unwrap_or(key).replace('_', " ");
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().collect::<String>() + letters.as_str())
@@ -145,9 +152,9 @@ fn rounded(value: f64) -> f64 {
     format!("{:.*}", digits.max(0) as usize, (value * scale).round() / scale).parse().unwrap_or(value)
 }
 
-/// A unit that is short enough to stand behind its number.
+/// A unit that is short enough to stand behind its number; the others are told where the pointer rests.
 const fn fits_behind(unit: &str) -> bool {
-    !unit.is_empty() && unit.len() <= 11
+    !unit.is_empty() && unit.len() <= 6
 }
 
 /// A small line at the place of the default.

@@ -3,11 +3,8 @@
 use bevy_egui::egui::{Button, RichText, Ui};
 use serde::{Deserialize, Serialize};
 
-use super::theme::{SMALL, ink};
-use crate::{
-    palette,
-    protocol::{HabitatId, Overlay, UserCommand},
-};
+use super::theme::SMALL;
+use crate::protocol::{HabitatId, Overlay, UserCommand};
 
 /// What a click on the habitat does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -86,7 +83,7 @@ pub fn show_stage_tools(ui: &mut Ui, model: &StageModel, tool: &mut Tool) -> Vec
         if redo && ui.button(small("Redo")).on_hover_text("Ctrl+Shift+Z").clicked() {
             wishes.push(UserCommand::Redo);
         }
-        ui.label(small("│").color(ink(palette::DEAD)));
+        ui.separator();
         let overlays = [(Overlay::Trails, "Trails"), (Overlay::Visits, "Visits"), (Overlay::Speech, "Speech")];
         for ((overlay, name), is_on) in overlays.into_iter().zip(model.overlays) {
             if ui.add(Button::selectable(is_on, small(name))).on_hover_text(about(overlay)).clicked() {

@@ -20,14 +20,15 @@ mod settings;
 mod stage;
 mod wishes;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use bevy::{
+    app::ScheduleRunnerPlugin,
     diagnostic::FrameTimeDiagnosticsPlugin,
     log::LogPlugin,
     prelude::*,
     window::{WindowResizeConstraints, WindowResolution},
-    winit::{UpdateMode, WinitSettings},
+    winit::{UpdateMode, WinitPlugin, WinitSettings},
 };
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass};
 
@@ -55,7 +56,7 @@ const STOPPED: u8 = 130;
 /// The smallest window in which nothing overlaps.
 const SMALLEST: (f32, f32) = (960.0, 600.0);
 /// Time between two frames, at the least.
-const FRAME: std::time::Duration = std::time::Duration::from_millis(16);
+const FRAME: Duration = Duration::from_millis(16);
 
 /// How the window begins.
 #[derive(Debug, Clone)]
@@ -68,6 +69,8 @@ pub struct WindowPlan {
     pub out: Option<PathBuf>,
     /// Whether a run that is in the folder already is written over.
     pub overwrite: bool,
+    /// Whether it is drawn without a window, for its picture alone.
+    pub offscreen: bool,
 }
 
 /// What the person wants, until it is carried out.
@@ -87,12 +90,15 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     find_adapter()?;
     let files = plan.out.as_ref().map(|folder| RunFiles::create(folder, plan.overwrite)).transpose()?;
     let (link, state, shelf) = spawn_minds_or_rules(&config)?;
-    let mut app = without_panic(|| with_window(plan.size, config.run.threads))?;
+    let mut app = without_panic(|| with_window(plan.size, config.run.threads, plan.offscreen))?;
     add_turn(&mut app, link);
     app.insert_resource(state);
     let plans = plan_habitats(&config, false);
     // A picture is the same wherever it is taken: nothing is remembered for it.
-    let states = if plan.screenshot.is_some() { States::default() } else { States::remembered() };
+    let states = match &plan.screenshot {
+        Some(picture) => States { dark: picture.dark, ..States::default() },
+        None => States::remembered(),
+    };
     app.insert_resource(Retention::with_archive(files.clone()));
     if let Ok(references) = References::start() {
         app.insert_resource(references);
@@ -100,7 +106,11 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     app.insert_resource(Run::new(config, shelf, files)).insert_resource(states);
     add_systems(&mut app);
     if let Some(screenshot) = plan.screenshot {
-        app.world_mut().resource_mut::<Playback>().stop_at = Some(screenshot.turns.into());
+        let mut playback = app.world_mut().resource_mut::<Playback>();
+        playback.stop_at = Some(screenshot.turns.into());
+        if plan.offscreen {
+            playback.speed = f32::INFINITY;
+        }
         app.insert_resource(screenshot);
     }
     spawn_habitats(app.world_mut(), plans);
@@ -141,7 +151,7 @@ fn add_systems(app: &mut App) {
         .add_systems(EguiPrimaryContextPass, stage::show_panels);
 }
 
-fn with_window((width, height): (u32, u32), threads: u32) -> App {
+fn with_window((width, height): (u32, u32), threads: u32, offscreen: bool) -> App {
     let window = Window {
         title: "Evolora".to_owned(),
         name: Some("evolora".to_owned()),
@@ -158,9 +168,14 @@ fn with_window((width, height): (u32, u32), threads: u32) -> App {
             filter: "warn,wgpu=error,naga=error,bevy_render=error,bevy_egui=error,winit=error".to_owned(),
             ..default()
         });
-    let pace = UpdateMode::reactive(FRAME);
-    app.add_plugins(plugins)
-        .add_plugins(EguiPlugin::default())
-        .insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace });
+    if offscreen {
+        app.add_plugins(plugins.build().disable::<WinitPlugin>());
+        app.add_plugins(ScheduleRunnerPlugin::run_loop(Duration::ZERO));
+        screenshot::draw_offscreen(&mut app, (width, height));
+    } else {
+        let pace = UpdateMode::reactive(FRAME);
+        app.add_plugins(plugins).insert_resource(WinitSettings { focused_mode: pace, unfocused_mode: pace });
+    }
+    app.add_plugins(EguiPlugin::default());
     app
 }

@@ -73,8 +73,8 @@ pub(super) fn show_panels(
     let pixels = window.scale_factor() * states.scale;
     *pointer = Pointer::default();
     if habitat.is_positive() {
+        habitat.min.y += show_stage(&mut tiles, habitat, &panels, states, &mut wishes.0);
         *pointer = listen(&mut tiles, habitat, pixels);
-        show_stage(&mut tiles, habitat, &panels, states, &mut wishes.0);
     }
     if states.help {
         ui::show_help(&context, &mut states.help);
@@ -133,13 +133,22 @@ fn listen(ui: &mut Ui, rect: egui::Rect, pixels: f32) -> Pointer {
     }
 }
 
-/// What lies over the habitats.
-fn show_stage(ui: &mut Ui, rect: egui::Rect, panels: &Panels, states: &mut States, wishes: &mut Vec<UserCommand>) {
-    let tools = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), 36.0)).shrink2(egui::vec2(8.0, 4.0));
-    let mut over = ui.new_child(UiBuilder::new().max_rect(tools).id_salt("stage"));
-    let frame = egui::Frame::new().fill(ui::theme::ink(palette::PANEL).gamma_multiply(0.82)).corner_radius(8);
-    let frame = frame.inner_margin(4);
-    frame.show(&mut over, |ui| wishes.extend(ui::show_stage_tools(ui, &panels.stage, &mut states.tool)));
+/// The tools above the habitats; gives their height.
+fn show_stage(
+    ui: &mut Ui,
+    rect: egui::Rect,
+    panels: &Panels,
+    states: &mut States,
+    wishes: &mut Vec<UserCommand>,
+) -> f32 {
+    let strip = ui.painter().add(egui::Shape::Noop);
+    let inner = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), 28.0)).shrink2(egui::vec2(10.0, 3.0));
+    let mut over = ui.new_child(UiBuilder::new().max_rect(inner).id_salt("stage"));
+    wishes.extend(ui::show_stage_tools(&mut over, &panels.stage, &mut states.tool));
+    let height = over.min_rect().bottom() + 3.0 - rect.top();
+    let strip_rect = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), height));
+    ui.painter().set(strip, egui::Shape::rect_filled(strip_rect, 0.0, ui::theme::ink(palette::PANEL)));
+    height
 }
 
 fn show_pane(ui: &mut Ui, pane: Pane, panels: &Panels, run: &Run, states: &mut States) -> Vec<UserCommand> {

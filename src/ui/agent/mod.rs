@@ -20,7 +20,9 @@ const TABLE: f32 = 236.0;
 
 /// Shows everybody and, below, the selected mind.
 pub fn show_agent(ui: &mut Ui, model: &AgentModel, state: &mut AgentState) -> Vec<UserCommand> {
-    let height = TABLE.min(ui.available_height() * 0.4);
+    // Where no mind is open there is room for everybody.
+    let (most, part) = if model.selected.is_some() { (TABLE, 0.4) } else { (f32::INFINITY, 0.72) };
+    let height = most.min(ui.available_height() * part);
     let mut wishes = table::show(ui, model, state, height);
     ui.add_space(4.0);
     ui.separator();
