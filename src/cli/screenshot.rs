@@ -22,6 +22,9 @@ pub(super) struct ScreenshotArgs {
     /// The PNG file.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// Keep the run in this folder, as `evolora headless --out` does.
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
     /// Width and height, in pixels.
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x800", value_parser = super::parse_size)]
     window_size: (u32, u32),
@@ -43,7 +46,7 @@ pub(super) fn run(args: &ScreenshotArgs) -> Result<ExitCode, AppError> {
     let plan = WindowPlan {
         size: args.window_size,
         screenshot: Some(screenshot),
-        out: None,
+        out: args.keep.clone(),
         overwrite: false,
         offscreen: true,
     };

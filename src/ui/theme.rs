@@ -73,7 +73,7 @@ pub fn panel_frame() -> Frame {
 
 /// A card within a panel: what belongs together.
 pub fn card() -> Frame {
-    Frame::new().fill(ink(palette::INSET)).corner_radius(8).inner_margin(Margin::symmetric(12, 10))
+    Frame::new().fill(ink(palette::NIGHT)).corner_radius(8).inner_margin(Margin::symmetric(12, 10))
 }
 
 fn visuals(dark: bool) -> Visuals {

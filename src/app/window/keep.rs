@@ -63,6 +63,11 @@ impl Keeping {
         (self.wanted, self.is_asked) = (true, true);
     }
 
+    /// Whether something is still to be written.
+    pub(super) const fn is_busy(&self) -> bool {
+        self.wanted || self.writing.is_some()
+    }
+
     /// Another run is on show.
     pub(super) fn begin_anew(&mut self) {
         *self = Self { closing: self.closing, ..Self::default() };

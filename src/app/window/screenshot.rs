@@ -12,7 +12,7 @@ use bevy::{
     },
 };
 
-use super::{Wishes, dock::Pane, memory::States, models::Panels, playback::Playback};
+use super::{Wishes, dock::Pane, keep::Keeping, memory::States, models::Panels, playback::Playback};
 use crate::{
     app::AppError,
     protocol::{Look, Overlay, UserCommand},
@@ -115,12 +115,15 @@ pub(super) fn take_screenshot(
     canvas: Option<Res<Canvas>>,
     living: Query<(), (With<Habitat>, Without<Finished>)>,
     (mut playback, panels): (ResMut<Playback>, Res<Panels>),
-    (mut states, mut wishes): (ResMut<States>, ResMut<Wishes>),
+    (mut states, mut wishes, keeping): (ResMut<States>, ResMut<Wishes>, Res<Keeping>),
     mut frames: Local<u32>,
     mut commands: Commands,
 ) {
     let Some(wanted) = wanted else { return };
     if playback.turns < u64::from(wanted.turns) && !living.is_empty() {
+        return;
+    }
+    if *frames + 1 == SETTLE && keeping.is_busy() {
         return;
     }
     *frames += 1;
