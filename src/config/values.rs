@@ -114,7 +114,7 @@ mod tests {
         let path = folder.path().join("mine.toml");
         fs::write(&path, config.to_toml()).unwrap();
         assert_eq!(RunConfig::from_file(&path).unwrap(), config);
-        let error = RunConfig::from_file(&folder.path().join("none.toml")).unwrap_err().to_string();
+        let error = RunConfig::from_file(folder.path().join("none.toml")).unwrap_err().to_string();
         assert!(error.contains("none.toml"), "{error}");
     }
 }

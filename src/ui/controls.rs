@@ -113,15 +113,17 @@ fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserComman
     let is_playing = model.playing && !model.finished;
     let wide = vec2(ui.available_width(), 34.0);
     let (label, fill) = if is_playing { ("Pause", palette::WALL_TOP) } else { ("▶  Play", palette::HOME) };
-    let play = Button::new(RichText::new(label).strong()).min_size(wide).fill(ink(fill));
-    if ui.add_enabled(!model.finished, play).on_hover_text("Space").clicked() {
+    let play = Button::new(RichText::new(label).strong()).fill(ink(fill));
+    let play = ui.add_enabled_ui(!model.finished, |ui| ui.add_sized(wide, play)).inner;
+    if play.on_hover_text("Space").clicked() {
         wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });
     }
     ui.spacing_mut().button_padding.x = 4.0;
     ui.columns(2, |columns| {
         let mut step = |ui: &mut Ui, text: &str, key: &str, wish: UserCommand| {
-            let button = Button::new(text).min_size(vec2(ui.available_width(), 0.0));
-            if ui.add_enabled(!model.finished, button).on_hover_text(key).clicked() {
+            let size = vec2(ui.available_width(), 26.0);
+            let button = ui.add_enabled_ui(!model.finished, |ui| ui.add_sized(size, Button::new(text))).inner;
+            if button.on_hover_text(key).clicked() {
                 wishes.push(wish);
             }
         };
@@ -129,8 +131,8 @@ fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserComman
         step(&mut columns[1], "To its end", "Shift →: to the end of this generation.", UserCommand::StepGeneration);
     });
     if model.finished {
-        let more = Button::new("10 generations more").min_size(vec2(ui.available_width(), 0.0));
-        if ui.add(more).on_hover_text("The run is complete; let it go on.").clicked() {
+        let more = ui.add_sized(vec2(ui.available_width(), 26.0), Button::new("10 generations more"));
+        if more.on_hover_text("The run is complete; let it go on.").clicked() {
             wishes.push(UserCommand::GoOn { generations: 10 });
         }
     }
@@ -160,8 +162,13 @@ fn show_seed(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState, wish
     ui.horizontal(|ui| {
         let label = ui.label("Seed");
         let text = state.seed.get_or_insert_with(|| model.seed.to_string());
-        let field =
-            ui.add(TextEdit::singleline(text).desired_width(ui.available_width() - 106.0)).labelled_by(label.id);
+        let field = ui
+            .add(
+                TextEdit::singleline(text)
+                    .desired_width(ui.available_width() - 106.0)
+                    .background_color(ink(palette::INSET)),
+            )
+            .labelled_by(label.id);
         let seed = text.trim().parse().ok().filter(|seed| i64::try_from(*seed).is_ok());
         let wants = field.lost_focus() && ui.input(|input| input.key_pressed(bevy_egui::egui::Key::Enter));
         let hint = "Begins anew from generation 0, with this seed and all settings as they are here.";

@@ -163,7 +163,10 @@ mod tests {
         // A white pixel beside three invisible black ones, eight times in each direction and more.
         let side = 1 << HALVINGS;
         let mut pixels = vec![0; side * side * 4];
-        for at in (0..pixels.len()).step_by(4).filter(|at| (at / 4 % side) % 2 == 0 && (at / 4 / side) % 2 == 0) {
+        for at in (0..pixels.len())
+            .step_by(4)
+            .filter(|at| (at / 4 % side).is_multiple_of(2) && (at / 4 / side).is_multiple_of(2))
+        {
             pixels[at..at + 4].fill(255);
         }
         let halved = halve(pixels, side, side);

@@ -20,7 +20,7 @@ use crate::{
 /// Free room around the habitats, in cells.
 const MARGIN: f32 = 1.0;
 /// Room for the numbers of the habitats, above, in cells.
-const HEADING: f32 = 0.6;
+const HEADING: f32 = 2.0;
 /// The nearest that the camera goes, in pixels a cell, unless all of a habitat fits nearer.
 const NEAREST: f32 = 220.0;
 /// How much smaller than what fits the habitats can be made.

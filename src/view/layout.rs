@@ -8,7 +8,7 @@ use crate::sim::{Ground, Habitat};
 /// Width of the rim around a habitat, in cells.
 pub(super) const RIM: f32 = 0.4;
 /// Cells between two habitats.
-const GAP: f32 = 2.0;
+const GAP: f32 = 3.0;
 
 /// The part of the window in which the habitats are drawn, in physical pixels. Set by whoever lays out the panels.
 #[derive(Resource, Debug, Clone, Copy, PartialEq, Eq, Default)]

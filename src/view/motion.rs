@@ -120,9 +120,12 @@ impl Drawn {
     }
 }
 
+/// Whoever has moved, died or come.
+type Moved = (With<Agent>, Or<(Changed<GridPos>, Changed<Vitality>, Added<Agent>)>);
+
 /// Finds out where everybody belongs: the middle of its cell, or beside it where others are.
 pub(super) fn set_goals(
-    moved: Query<(), (With<Agent>, Or<(Changed<GridPos>, Changed<Vitality>, Added<Agent>)>)>,
+    moved: Query<(), Moved>,
     mut gone: RemovedComponents<Agent>,
     mut agents: Query<(Entity, &Agent, &GridPos, &InHabitat, &Vitality, &mut Drawn)>,
     mut places: Local<Vec<(Entity, usize, AgentId, Entity)>>,
