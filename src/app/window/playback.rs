@@ -145,3 +145,105 @@ fn play_turn(world: &mut World, playback: &mut Playback, left: Duration) -> bool
 pub(super) fn is_finished(world: &mut World) -> bool {
     world.query_filtered::<(), (With<Habitat>, Without<Finished>)>().iter(world).next().is_none()
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam_channel::{Sender, bounded};
+
+    use super::*;
+    use crate::{
+        app::{
+            habitats::{plan_habitats, spawn_habitats},
+            headless::add_turn,
+        },
+        config::{MindKind, RunConfig},
+        mind::WorkerLink,
+        protocol::{Action, Reply, Request, Thought, Thoughts},
+    };
+
+    /// An app whose minds think until the gate opens, once for every turn.
+    fn app() -> (App, Sender<()>) {
+        let (open, gate) = bounded::<()>(64);
+        let link = WorkerLink::spawn(move |requests, replies| {
+            while let Ok(Request::Think(think)) = requests.recv() {
+                if gate.recv().is_err() {
+                    return;
+                }
+                let thought = |thinker: &crate::protocol::Thinker| Thought {
+                    habitat: thinker.habitat,
+                    agent: thinker.agent,
+                    text: "wait".into(),
+                    action: Some(Action::Wait),
+                    policy: [0.125; Action::COUNT],
+                    log_probabilities: [0.125f32.ln(); Action::COUNT],
+                    log_probability: 0.125f32.ln(),
+                    tokens: 0,
+                    elapsed: Duration::ZERO,
+                };
+                let thoughts = think.thinkers.iter().map(thought).collect();
+                if replies
+                    .send(Reply::Thought(Thoughts { epoch: think.epoch, thoughts, elapsed: Duration::ZERO }))
+                    .is_err()
+                {
+                    return;
+                }
+            }
+        });
+        let mut app = App::new();
+        app.add_plugins(MinimalPlugins);
+        add_turn(&mut app, link.unwrap());
+        app.init_resource::<Playback>().init_resource::<Keeping>().add_systems(Update, play_turns);
+        let mut config = RunConfig::default();
+        (config.mind.kind, config.run.turns, config.run.generations) = (MindKind::Rules, 3, 2);
+        spawn_habitats(app.world_mut(), plan_habitats(&config, false));
+        (app, open)
+    }
+
+    fn turns(app: &App) -> u64 {
+        app.world().resource::<Playback>().turns
+    }
+
+    /// Frames until this many turns have been played; a thousand are enough for anybody.
+    fn until(app: &mut App, wanted: u64) {
+        let mut frames = 0;
+        while turns(app) < wanted && frames < 1000 {
+            app.update();
+            std::thread::sleep(Duration::from_millis(1));
+            frames += 1;
+        }
+        assert_eq!(turns(app), wanted, "after {frames} frames");
+    }
+
+    #[test]
+    fn frames_go_on_while_the_minds_think() {
+        let (mut app, open) = app();
+        app.world_mut().resource_mut::<Playback>().steps = 2;
+        app.world_mut().resource_mut::<Playback>().playing = false;
+        for _ in 0..100 {
+            app.update();
+        }
+        assert!(turns(&app) == 0 && !app.world().resource::<Playback>().is_between_turns(), "the first is under way");
+        open.send(()).unwrap();
+        until(&mut app, 1);
+        // What the person wants is heard meanwhile: no further turn begins.
+        app.world_mut().resource_mut::<Playback>().pause();
+        open.send(()).unwrap();
+        for _ in 0..20 {
+            app.update();
+        }
+        assert!(turns(&app) <= 2 && app.world().resource::<Playback>().steps == 0);
+    }
+
+    #[test]
+    fn a_generation_is_played_to_its_end_and_no_further() {
+        let (mut app, open) = app();
+        (0..20).for_each(|_| open.send(()).unwrap());
+        let mut playback = app.world_mut().resource_mut::<Playback>();
+        (playback.playing, playback.to_generations_end) = (false, true);
+        until(&mut app, 3);
+        for _ in 0..20 {
+            app.update();
+        }
+        assert_eq!(turns(&app), 3);
+    }
+}
