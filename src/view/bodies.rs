@@ -143,7 +143,9 @@ impl<'a, 'w, 's> Painter<'a, 'w, 's> {
         let mut put = |stamp| canvas.stamp(Layer::Life, stamp);
         self.marks(&mut put);
         if pixels < DETAIL.0 {
-            return put(Stamp::new(DOT, self.ground, self.size, self.rgb));
+            // However far away, an agent is seen.
+            let size = self.size.max(4.0 / self.scene.scale());
+            return put(Stamp::new(DOT, self.ground, size, self.rgb));
         }
         let faded = if self.mood == Mood::Dead { 0.75 } else { 1.0 };
         let feet = self.ground - Vec2::Y * self.size * 0.36;

@@ -38,7 +38,8 @@ pub(super) fn draw_overlays(
             let is_last = age + 1 == trail.cells().len();
             let end = if is_last { drawn.at() } else { middle(to) };
             let fresh = age as f32 / trail.cells().len() as f32;
-            if middle(from).distance(middle(to)) > 1.5 || !seen.contains(corner + end) {
+            // Where turns were missed, or a hand has put it elsewhere, there is a gap.
+            if middle(from).distance(middle(to)) > 1.1 || !seen.contains(corner + end) {
                 continue;
             }
             let begin = corner + middle(from) + aside;
