@@ -45,10 +45,11 @@ use super::{
 };
 use crate::{
     config::RunConfig,
-    mind::listen,
+    mind::{Resolve, ResolveSystems, listen},
     protocol::UserCommand,
     record::{Retention, RunFiles, WatchPlugin},
-    view::ViewPlugin,
+    sim::advance_clock,
+    view::{ViewPlugin, watch_turn},
 };
 
 /// The exit code of a program that Ctrl-C has stopped.
@@ -133,6 +134,8 @@ fn add_systems(app: &mut App) {
         .init_resource::<pointer::Pointer>()
         .init_resource::<stage::PlotPlace>()
         .add_systems(Startup, stage::spawn_panel_camera)
+        // Every turn, not every frame: several may follow each other in one.
+        .add_systems(Resolve, watch_turn.in_set(ResolveSystems::Upkeep).after(advance_clock))
         .add_systems(
             Update,
             (
