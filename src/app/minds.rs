@@ -2,7 +2,12 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "desktop")]
+use bevy::prelude::World;
+
 use super::error::AppError;
+#[cfg(feature = "desktop")]
+use crate::mind::{Consulted, Inbox, Mail};
 use crate::{
     brain::{self, LlmPlan, Shelf},
     config::{Inheritance, MindKind, RunConfig},
@@ -72,30 +77,33 @@ fn spawn_rules() -> Result<WorkerLink, AppError> {
     spawn_scripted_worker(ScriptedMind::Rules).map_err(AppError::Worker)
 }
 
-/// Puts the minds that `spawn` gives in the place of those that the world has. The old ones go first: two models at once
-/// may not fit into memory. Where there are no new ones, `rules` stays in their place and the state says why.
+/// Takes the minds out of the world, for those to come that may not fit into memory beside them; `rules` stays in their place.
+///
+/// # Errors
+/// The system has no thread to give; the minds stay.
 #[cfg(feature = "desktop")]
-pub(super) fn exchange_minds(
-    world: &mut bevy::prelude::World,
-    spawn: impl FnOnce() -> Result<(WorkerLink, WorkerState), AppError>,
-) {
-    let exchanged = spawn_rules().and_then(|rules| {
-        world.insert_resource(rules);
-        spawn()
-    });
+pub(super) fn hand_minds_over(world: &mut World) -> Result<WorkerLink, AppError> {
+    let rules = spawn_rules()?;
+    Ok(std::mem::replace(&mut *world.resource_mut::<WorkerLink>(), rules))
+}
+
+/// Puts minds in the place of those that the world has. Where there are none, those stay (see [`hand_minds_over`]) and the
+/// state says why.
+#[cfg(feature = "desktop")]
+pub(super) fn put_minds(world: &mut World, minds: Result<Minds, String>) {
     let mut new = WorkerState::default();
-    match exchanged {
-        Ok((link, state)) => {
+    match minds {
+        Ok((link, state, _)) => {
             world.insert_resource(link);
             new = state;
         }
-        Err(error) => new.give_up(error.to_string()),
+        Err(why) => new.give_up(format!("{why} Agents go on with `rules`.")),
     }
     world.insert_resource(new);
-    world.insert_resource(crate::mind::Inbox::default());
+    world.insert_resource(Inbox::default());
     // What the old ones said of creatures that are no more.
-    world.insert_resource(crate::mind::Mail::default());
-    world.insert_resource(crate::mind::Consulted::default());
+    world.insert_resource(Mail::default());
+    world.insert_resource(Consulted::default());
 }
 
 /// What the language model needs to know of the settings, and the phrases of the actions.
@@ -128,8 +136,6 @@ mod tests {
         atomic::{AtomicBool, Ordering},
     };
 
-    use bevy::prelude::World;
-
     use super::*;
     use crate::{mind::LinkDown, protocol::Request};
 
@@ -147,23 +153,25 @@ mod tests {
     }
 
     #[test]
-    fn old_minds_have_gone_before_the_new_ones_are_loaded() {
+    fn minds_are_handed_over_and_end_with_whoever_took_them() {
         let (mut world, ended) = world();
-        let mut gone = false;
-        exchange_minds(&mut world, || {
-            gone = ended.load(Ordering::SeqCst);
-            WorkerLink::spawn(|_, _| {}).map(|link| (link, WorkerState::default())).map_err(AppError::Worker)
-        });
-        assert!(gone, "two models at once may not fit");
+        let old = hand_minds_over(&mut world).unwrap();
+        assert!(!ended.load(Ordering::SeqCst), "the world has not waited for it");
+        assert!(!world.resource::<WorkerLink>().reads_prompts(), "a scripted mind keeps the place");
+        drop(old);
+        assert!(ended.load(Ordering::SeqCst));
+        let new = WorkerLink::spawn(|_, _| {}).unwrap();
+        put_minds(&mut world, Ok((new, WorkerState::default(), None)));
         assert!(world.resource::<WorkerLink>().reads_prompts() && world.resource::<WorkerState>().is_up());
     }
 
     #[test]
     fn rules_stays_where_there_are_no_new_minds() {
         let (mut world, _) = world();
-        exchange_minds(&mut world, || Err(AppError::Mind("There is no thread.".to_owned())));
+        drop(hand_minds_over(&mut world).unwrap());
+        put_minds(&mut world, Err("There is no thread.".to_owned()));
         let complaint = world.resource::<WorkerState>().complaint().cloned();
-        assert_eq!(complaint, Some(LinkDown("There is no thread.".to_owned())));
+        assert_eq!(complaint, Some(LinkDown("There is no thread. Agents go on with `rules`.".to_owned())));
         assert!(!world.resource::<WorkerLink>().reads_prompts(), "a scripted mind");
     }
 }

@@ -26,4 +26,4 @@ pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
 pub use references::{Reference, References, scripted_generation};
 pub use report::{describe_run, write_tables};
 #[cfg(feature = "desktop")]
-pub use window::{Screenshot, WindowPlan, open_window};
+pub use window::{FramePlan, FrameReport, Screenshot, WindowPlan, measure_frames, open_window};

@@ -4,7 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{output::say, settings::SettingsArgs};
+use super::{
+    bench_window::{self, WindowBenchArgs},
+    output::say,
+    settings::SettingsArgs,
+};
 use crate::{
     app::AppError,
     brain::files::Mix,
@@ -21,6 +25,8 @@ pub(super) enum BenchCommand {
     Decide(DecideArgs),
     /// Training steps: every agent with an adapter of its own, all of them in one request.
     Train(TrainArgs),
+    /// Frames of the window, drawn without one.
+    Window(WindowBenchArgs),
 }
 
 /// Flags of every bench.
@@ -85,6 +91,7 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
     match command {
         BenchCommand::Decide(args) => decide(args)?,
         BenchCommand::Train(args) => train(args)?,
+        BenchCommand::Window(args) => bench_window::run(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -44,7 +44,7 @@ pub use receive::{
     wait_until_ready,
 };
 pub use resolve::{Fallback, GenerationEnded, Inbox, LastThought, Lived, sum_up};
-pub use scripted::{ScriptedMind, spawn_scripted_worker};
+pub use scripted::{ScriptedMind, spawn_scripted_worker, spawn_slow_worker};
 pub use snapshot::{Snapshot, restore_snapshot, save_habitats};
 pub use state::WorkerState;
 

@@ -1,6 +1,9 @@
 //! The worker for the scripted minds: the same thread, channels and protocol as the language model's.
 
-use std::{borrow::Cow, time::Instant};
+use std::{
+    borrow::Cow,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender};
 
@@ -25,13 +28,28 @@ pub enum ScriptedMind {
 /// # Errors
 /// The system has no thread to give.
 pub fn spawn_scripted_worker(mind: ScriptedMind) -> std::io::Result<WorkerLink> {
-    WorkerLink::spawn(move |requests, replies| serve(mind, &requests, &replies)).map(WorkerLink::without_prompts)
+    let at_once = Duration::ZERO;
+    WorkerLink::spawn(move |requests, replies| serve(mind, at_once, &requests, &replies))
+        .map(WorkerLink::without_prompts)
 }
 
-fn serve(mind: ScriptedMind, requests: &Receiver<Request>, replies: &Sender<Reply>) {
+/// Starts a worker that decides by `rules` and thinks this long about every turn: what a slow model is to the window.
+///
+/// # Errors
+/// The system has no thread to give.
+pub fn spawn_slow_worker(thinks: Duration) -> std::io::Result<WorkerLink> {
+    let mind = ScriptedMind::Rules;
+    WorkerLink::spawn(move |requests, replies| serve(mind, thinks, &requests, &replies))
+        .map(WorkerLink::without_prompts)
+}
+
+fn serve(mind: ScriptedMind, thinks: Duration, requests: &Receiver<Request>, replies: &Sender<Reply>) {
     while let Some(request) = next_request(requests) {
         let reply = match request {
-            Request::Think(question) => Reply::Thought(answer(mind, &question)),
+            Request::Think(question) => {
+                std::thread::sleep(thinks);
+                Reply::Thought(answer(mind, &question))
+            }
             Request::Consult(asked) => {
                 Reply::Consulted(Counsel::silent(&asked, "A scripted mind has no model to ask."))
             }

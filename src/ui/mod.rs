@@ -19,6 +19,7 @@ mod stage;
 pub mod theme;
 mod top_bar;
 mod transcript;
+mod waiting;
 mod what_if;
 pub mod widgets;
 mod words;
@@ -40,4 +41,5 @@ pub use transcript::{
     ActionKind, Filter, KeptLine, KeptLines, RewardIs, TranscriptLine, TranscriptModel, TranscriptSource,
     TranscriptState, show_transcript,
 };
+pub use waiting::show_waiting;
 pub use what_if::{MindChoice, Role, WhatIfModel, WhatIfState, show_what_if};

@@ -11,7 +11,7 @@ use bevy::{prelude::*, window::WindowCloseRequested};
 use crossbeam_channel::{Receiver, bounded};
 use directories::ProjectDirs;
 
-use super::{Screenshot, memory::States, playback::Playback, playback::is_finished, run::Run};
+use super::{Screenshot, arrival::Arrival, memory::States, playback::Playback, playback::is_finished, run::Run};
 use crate::{
     app::{AppError, Ended, RunReport, checkpoint::SavedRun, describe_run, write_tables},
     mind::{WorkerState, wait_for_errands},
@@ -95,6 +95,10 @@ pub(super) fn keep_run(world: &mut World) {
             keeping.wanted |= kept.elapsed() >= took * MOST_SAVING || is_finished(world);
         }
         if !keeping.wanted || keeping.writing.is_some() || !world.resource::<Playback>().is_between_turns() {
+            return;
+        }
+        // Another run may be on its way out of the same folder.
+        if world.resource::<Arrival>().is_awaited() && keeping.closing.is_none() {
             return;
         }
         let has_minds = world.resource::<Run>().shelf.is_some();

@@ -3,9 +3,11 @@
 //! A frame goes: turns that are due are played → what the person wants is done → panels' models are read from the world →
 //! panels are drawn and say what the person wants. No frame waits for the minds, or for a disk.
 
+mod arrival;
 mod creatures;
 mod dock;
 mod edit;
+mod frames;
 mod keep;
 mod keys;
 mod library;
@@ -20,7 +22,7 @@ mod settings;
 mod stage;
 mod wishes;
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, sync::PoisonError, time::Duration};
 
 use bevy::{
     app::ScheduleRunnerPlugin,
@@ -32,6 +34,7 @@ use bevy::{
 };
 use bevy_egui::{EguiPlugin, EguiPrimaryContextPass};
 
+pub use frames::{FramePlan, FrameReport};
 pub use screenshot::Screenshot;
 
 use self::{memory::States, models::Panels, playback::Playback, run::Run};
@@ -39,13 +42,13 @@ use super::{
     error::AppError,
     habitats::{plan_habitats, spawn_habitats},
     headless::{add_turn, check_memory, task_pools},
-    minds::spawn_minds_or_rules,
+    minds::{Minds, spawn_minds_or_rules},
     probe::{find_adapter, without_panic},
     references::References,
 };
 use crate::{
     config::RunConfig,
-    mind::{Resolve, ResolveSystems, listen},
+    mind::{Resolve, ResolveSystems, WorkerState, listen, spawn_slow_worker},
     protocol::UserCommand,
     record::{Retention, RunFiles, WatchPlugin},
     sim::advance_clock,
@@ -88,24 +91,14 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     if let Some(screenshot) = &plan.screenshot {
         screenshot.check()?;
     }
-    find_adapter()?;
     let files = plan.out.as_ref().map(|folder| RunFiles::create(folder, plan.overwrite)).transpose()?;
-    let (link, state, shelf) = spawn_minds_or_rules(&config)?;
-    let mut app = without_panic(|| with_window(plan.size, config.run.threads, plan.offscreen))?;
-    add_turn(&mut app, link);
-    app.insert_resource(state);
-    let plans = plan_habitats(&config, false);
     // A picture is the same wherever it is taken: nothing is remembered for it.
     let states = match &plan.screenshot {
         Some(picture) => States { dark: picture.dark, ..States::default() },
         None => States::remembered(),
     };
-    app.insert_resource(Retention::with_archive(files.clone()));
-    if let Ok(references) = References::start() {
-        app.insert_resource(references);
-    }
-    app.insert_resource(Run::new(config, shelf, files)).insert_resource(states);
-    add_systems(&mut app);
+    let mut app = lay_out(config, spawn_minds_or_rules, (plan.size, plan.offscreen), files)?;
+    app.insert_resource(states);
     if let Some(screenshot) = plan.screenshot {
         let mut playback = app.world_mut().resource_mut::<Playback>();
         playback.stop_at = Some(screenshot.turns.into());
@@ -114,7 +107,6 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
         }
         app.insert_resource(screenshot);
     }
-    spawn_habitats(app.world_mut(), plans);
     match app.run() {
         AppExit::Success => Ok(0),
         // Bevy's own handler of Ctrl-C.
@@ -123,12 +115,56 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     }
 }
 
+/// Measures the frames of the window, which is drawn as usual, but shown to nobody.
+///
+/// # Errors
+/// The settings cannot be used, the minds cannot be started, or there is no graphics adapter.
+pub fn measure_frames(config: RunConfig, plan: FramePlan) -> Result<FrameReport, AppError> {
+    config.check()?;
+    check_memory(&config)?;
+    let think = plan.think;
+    let spawn = |config: &RunConfig| match think {
+        Some(time) => Ok((spawn_slow_worker(time).map_err(AppError::Worker)?, WorkerState::default(), None)),
+        None => spawn_minds_or_rules(config),
+    };
+    let mut app = lay_out(config, spawn, (plan.size, true), None)?;
+    app.insert_resource(States::default());
+    let report = frames::measure(&mut app, plan);
+    let exit = app.run();
+    let report = report.lock().unwrap_or_else(PoisonError::into_inner).take();
+    report.filter(|_| exit.is_success()).ok_or(AppError::WindowFailed)
+}
+
+/// Everything that the window needs, with a run that begins.
+fn lay_out(
+    config: RunConfig,
+    spawn: impl FnOnce(&RunConfig) -> Result<Minds, AppError>,
+    (size, offscreen): ((u32, u32), bool),
+    files: Option<RunFiles>,
+) -> Result<App, AppError> {
+    find_adapter()?;
+    let (link, state, shelf) = spawn(&config)?;
+    let mut app = without_panic(|| with_window(size, config.run.threads, offscreen))?;
+    add_turn(&mut app, link);
+    app.insert_resource(state);
+    let plans = plan_habitats(&config, false);
+    app.insert_resource(Retention::with_archive(files.clone()));
+    if let Ok(references) = References::start() {
+        app.insert_resource(references);
+    }
+    app.insert_resource(Run::new(config, shelf, files));
+    add_systems(&mut app);
+    spawn_habitats(app.world_mut(), plans);
+    Ok(app)
+}
+
 fn add_systems(app: &mut App) {
     app.add_plugins((ViewPlugin, WatchPlugin, FrameTimeDiagnosticsPlugin::default()))
         .init_resource::<Playback>()
         .init_resource::<Wishes>()
         .init_resource::<Panels>()
         .init_resource::<keep::Keeping>()
+        .init_resource::<arrival::Arrival>()
         .init_resource::<edit::Edits>()
         .init_resource::<library::Library>()
         .init_resource::<pointer::Pointer>()
@@ -144,6 +180,7 @@ fn add_systems(app: &mut App) {
                 playback::play_turns,
                 (models::note_losses, pointer::show_lessons),
                 wishes::carry_out_wishes,
+                arrival::receive_run,
                 keep::keep_run,
                 models::read_models,
                 (pointer::tell_view, pointer::write_title).chain(),

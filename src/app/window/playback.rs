@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use bevy::prelude::*;
 
-use super::keep::Keeping;
+use super::{arrival::Arrival, keep::Keeping};
 use crate::{
     mind::{Ask, Resolve, give_minds_up, patience, wait_for_thoughts},
     record::History,
@@ -97,7 +97,7 @@ impl Playback {
 /// Plays the turns that are due. Never waits for the minds longer than this frame's budget: the next must go on.
 pub(super) fn play_turns(world: &mut World) {
     let elapsed = world.resource::<Time>().delta_secs();
-    let holds = world.resource::<Keeping>().holds_turns();
+    let holds = world.resource::<Keeping>().holds_turns() || world.resource::<Arrival>().holds_turns();
     world.resource_scope(|world, mut playback: Mut<Playback>| {
         if playback.playing {
             let due = if playback.speed.is_infinite() { MOST_DUE } else { playback.due + elapsed * playback.speed };
@@ -192,7 +192,10 @@ mod tests {
         let mut app = App::new();
         app.add_plugins(MinimalPlugins);
         add_turn(&mut app, link.unwrap());
-        app.init_resource::<Playback>().init_resource::<Keeping>().add_systems(Update, play_turns);
+        app.init_resource::<Playback>()
+            .init_resource::<Keeping>()
+            .init_resource::<Arrival>()
+            .add_systems(Update, play_turns);
         let mut config = RunConfig::default();
         (config.mind.kind, config.run.turns, config.run.generations) = (MindKind::Rules, 3, 2);
         spawn_habitats(app.world_mut(), plan_habitats(&config, false));

@@ -1,20 +1,25 @@
 //! The run on show: its settings, its population, its folder; and how another takes its place.
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{collections::VecDeque, path::PathBuf, sync::Arc};
 
 use bevy::prelude::*;
 
-use super::{edit::Edits, keep::Keeping, models::Panels, playback::Playback};
+use super::{
+    arrival::{Arrival, Newcomer, Past},
+    edit::Edits,
+    keep::Keeping,
+    models::Panels,
+    playback::Playback,
+};
 use crate::{
     app::{
-        Changes,
-        checkpoint::{OpenedRun, put_state},
+        checkpoint::put_state,
         habitats::{plan_habitats, spawn_habitats},
-        minds::{exchange_minds, spawn_minds_or_rules, spawn_worker_with},
+        minds::put_minds,
         references::References,
     },
     brain::Shelf,
-    config::{MindKind, RunConfig},
+    config::RunConfig,
     mind::Consulted,
     protocol::{CreatureName, HabitatId},
     record::{History, Lineage, Retention, RunFiles, forget_watched},
@@ -94,51 +99,45 @@ pub(super) fn habitats(world: &mut World) -> Vec<Entity> {
     sorted.into_iter().map(|(_, entity)| entity).collect()
 }
 
-/// Begins anew from generation 0, with the settings as the person has left them and this seed. A worker that had gone comes
-/// back, too. The folder stays with the run that was written to it.
+/// Has a run made ready that begins anew from generation 0, with the settings as the person has left them and this seed. A
+/// worker that had gone comes back, too. The folder stays with the run that was written to it.
+///
+/// # Errors
+/// A sentence: the settings cannot be used, or another run is still to come.
 pub(super) fn start_again(world: &mut World, seed: u64) -> Result<(), String> {
     let mut config = world.resource::<Run>().next.clone();
     config.run.seed = seed;
     config.check().map_err(|error| error.to_string())?;
-    clear(world);
-    let mut shelf = None;
-    exchange_minds(world, || {
-        let (link, state, own) = spawn_minds_or_rules(&config)?;
-        shelf = own;
-        Ok((link, state))
-    });
-    let plans = plan_habitats(&config, false);
-    begin(world, Run::new(config, shelf, None));
-    spawn_habitats(world, plans);
-    Ok(())
+    world.resource_mut::<Arrival>().begin(config)
 }
 
-/// Goes on with the run in this folder, from its newest checkpoint.
+/// Has the run in this folder made ready, to go on from its newest checkpoint.
 ///
 /// # Errors
-/// A sentence: why it cannot be gone on with. The run on show stays then, unless its minds have had to go.
-pub(super) fn open(world: &mut World, folder: &Path) -> Result<(), String> {
-    let say = |error: &dyn std::fmt::Display| error.to_string();
-    if !folder.is_dir() {
-        return Err(format!("There is no folder {}.", folder.display()));
-    }
-    // The run on show may be the one in that folder: let go of it first.
-    world.resource_mut::<Run>().files = None;
-    let files = RunFiles::open(folder).map_err(|error| say(&error))?;
-    let checkpoint = files.checkpoints().newest().map_err(|error| say(&error))?;
-    let troubles = checkpoint.troubles.clone();
-    let opened = OpenedRun::of(checkpoint, &Changes::default()).map_err(|error| say(&error))?;
-    let (turns, config) = (opened.state.turns, opened.config);
-    files.checkpoints().go_on_from(turns).map_err(|error| say(&error))?;
+/// A sentence: another run is still to come.
+pub(super) fn open(world: &mut World, folder: PathBuf) -> Result<(), String> {
+    // The run on show may be the one in that folder, which is locked then.
+    let is_same = |files: &&RunFiles| files.folder().canonicalize().ok() == folder.canonicalize().ok();
+    let own = world.resource::<Run>().files.as_ref().filter(is_same).cloned();
+    world.resource_mut::<Arrival>().open(folder, own)
+}
+
+/// Puts a run that is ready in the place of the one on show.
+///
+/// # Errors
+/// A sentence: it cannot be gone on with, and there is no run on show any more; or there are no minds, not even scripted ones.
+pub(super) fn put(world: &mut World, newcomer: Newcomer) -> Result<(), String> {
+    let Newcomer { config, minds, shelf, past } = newcomer;
     clear(world);
-    let (shelf, has_minds) = (Shelf::new(opened.population), config.mind.kind == MindKind::Llm);
-    let own = shelf.clone();
-    exchange_minds(world, || {
-        let (link, state, _) = spawn_worker_with(&config, own)?;
-        Ok((link, state))
-    });
-    let mut run = Run::new(config, has_minds.then_some(shelf), Some(files));
-    put_state(world, opened.state).map_err(|error| say(&error))?;
+    put_minds(world, minds);
+    let Some(Past { files, state, troubles }) = past else {
+        let plans = plan_habitats(&config, false);
+        begin(world, Run::new(config, shelf, None));
+        spawn_habitats(world, plans);
+        return Ok(());
+    };
+    let (turns, mut run) = (state.turns, Run::new(config, shelf, Some(files)));
+    put_state(world, state).map_err(|error| error.to_string())?;
     if let Some(living) = habitats(world).first().and_then(|first| world.get::<HabitatConfig>(*first)) {
         // They may have changed while it lived.
         run.living = Arc::clone(&living.0);

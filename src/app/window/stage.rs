@@ -11,7 +11,7 @@ use bevy_egui::{
     egui::{self, LayerId, Sense, Ui, UiBuilder},
 };
 
-use super::{Wishes, dock::Pane, memory::States, models::Panels, pointer::Pointer, run::Run};
+use super::{Wishes, arrival::Arrival, dock::Pane, memory::States, models::Panels, pointer::Pointer, run::Run};
 use crate::{palette, protocol::UserCommand, ui, view::HabitatFrame};
 
 /// Where the curves of fitness are, in physical pixels of the window, while they can be seen.
@@ -33,7 +33,7 @@ pub(super) fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<Eg
 pub(super) fn show_panels(
     mut contexts: EguiContexts,
     window: Single<&Window, With<PrimaryWindow>>,
-    (panels, run): (Res<Panels>, Res<Run>),
+    (panels, run, arrival): (Res<Panels>, Res<Run>, Res<Arrival>),
     (mut states, mut wishes): (ResMut<States>, ResMut<Wishes>),
     (mut frame, mut pointer, mut plot): (ResMut<HabitatFrame>, ResMut<Pointer>, ResMut<PlotPlace>),
     mut worn: Local<Option<(bool, f32)>>,
@@ -75,6 +75,9 @@ pub(super) fn show_panels(
     if habitat.is_positive() {
         habitat.min.y += show_stage(&mut tiles, habitat, &panels, states, &mut wishes.0);
         *pointer = listen(&mut tiles, habitat, pixels);
+        if let Some(what) = arrival.awaited() {
+            ui::show_waiting(&context, habitat.center(), what);
+        }
     }
     if states.help {
         ui::show_help(&context, &mut states.help);

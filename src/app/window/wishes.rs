@@ -38,6 +38,13 @@ pub(super) fn carry_out_wishes(world: &mut World) {
             world.resource_mut::<Wishes>().0.push(wish);
             continue;
         }
+        // Another run takes the place of one that has been kept.
+        let needs_quiet =
+            matches!(wish, UserCommand::OpenRun(_) | UserCommand::Restart { .. } | UserCommand::UseModel(_));
+        if needs_quiet && world.resource::<Keeping>().is_busy() {
+            world.resource_mut::<Wishes>().0.push(wish);
+            continue;
+        }
         if let Err(sentence) = carry_out(world, wish) {
             world.resource_mut::<Run>().warn(sentence);
         }
@@ -86,7 +93,7 @@ fn carry_out(world: &mut World, wish: UserCommand) -> Result<(), String> {
         UserCommand::Edit(habitat, one) => edit::make(world, habitat, one)?,
         UserCommand::Undo => edit::step_back(world, false)?,
         UserCommand::Redo => edit::step_back(world, true)?,
-        UserCommand::OpenRun(folder) => run::open(world, &folder)?,
+        UserCommand::OpenRun(folder) => run::open(world, folder)?,
         UserCommand::SaveRun(folder) => save_run(world, &folder)?,
         UserCommand::UseModel(word) => use_model(world, word)?,
         UserCommand::DownloadModel(word) => world.resource::<Library>().fetch(word),
