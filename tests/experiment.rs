@@ -108,12 +108,15 @@ fn what_was_stopped_goes_on_as_if_it_had_not_been() {
     assert_eq!((first.0.arms.len(), first.1), (2, Ended::Interrupted), "rules and base");
     let second = run_until(&place("parts"), &plan, during("both", |stage| stage == Stage::Champions));
     assert_eq!((second.0.arms.len(), second.1), (3, Ended::Interrupted));
+    let page = || fs::read_to_string(place("parts/summary.md")).unwrap();
+    assert!(page().contains("not complete:** still to be lived are `both` with the seeds 1, 2."), "{}", page());
     let mut again = BTreeSet::new();
     let (_, ended) = run_until(&place("parts"), &plan, |step| {
         again.insert(step.arm.name);
         false
     });
     assert_eq!((ended, again), (Ended::Complete, BTreeSet::from(["both"])), "only what was not there");
+    assert!(!page().contains("not complete"), "{}", page());
     assert_eq!(tables("parts"), whole);
 
     // Seed by seed it comes to the same.
@@ -179,6 +182,8 @@ fn what_cannot_be_done_is_refused_in_a_sentence() {
             "`run.seed` is 7 in the settings, but in an experiment that is what --seeds says",
         ),
         ("--arms random --mind rules --out c", 1, "`mind.kind` is rules"),
+        ("--arms base --champions both --out c", 1, "--champions names `both`, which is not among --arms"),
+        ("--arms random --champions random --out c", 1, "--champions names `random`, whose agents have no adapters"),
         ("--arms random --out b", 1, "b holds something that is no experiment"),
         ("--arms random --seeds 1 --generations 1 --turns 30 --out a", 1, "a: its `run.turns` is 20, and now it is 30"),
     ] {

@@ -90,8 +90,18 @@ impl ExperimentArgs {
                 }
             }
             text => {
-                let named = choose_arms(text)?.into_iter().filter(|arm| arm.has_adapters(config));
-                names.extend(named.map(|arm| arm.name).filter(|name| arms.iter().any(|arm| arm.name == *name)));
+                for arm in choose_arms(text)? {
+                    let (lives, has_adapters) = (arms.contains(&arm), arm.has_adapters(config));
+                    if text.split(',').any(|name| name.trim() == arm.name) {
+                        match (lives, has_adapters) {
+                            (false, _) => return Err(ExperimentError::NotAmongArms(arm.name)),
+                            (_, false) => return Err(ExperimentError::NoAdapters(arm.name)),
+                            _ => {}
+                        }
+                    }
+                    // Of `all`, and of `rules`, which is always there, those that can have a champion.
+                    names.extend((lives && has_adapters).then_some(arm.name));
+                }
             }
         }
         Ok(names)

@@ -14,6 +14,12 @@ pub enum ExperimentError {
     /// There is no such arm.
     #[error("There is no arm `{0}`; there are {known}, and `all`.", known = names())]
     UnknownArm(String),
+    /// Champions are asked of an arm that does not live.
+    #[error("--champions names `{0}`, which is not among --arms: name it there, too.")]
+    NotAmongArms(&'static str),
+    /// Champions are asked of an arm that has no adapters.
+    #[error("--champions names `{0}`, whose agents have no adapters to choose a champion by: leave it out.")]
+    NoAdapters(&'static str),
     /// Seeds that cannot be read.
     #[error("--seeds {0}: write seeds like 42-46, or 42,43,50: up to 1,000 whole numbers, each once.")]
     Seeds(String),

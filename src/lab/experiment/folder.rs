@@ -2,7 +2,7 @@
 //! experiment that goes on lives only what is not there yet.
 
 use std::{
-    fs,
+    fs::{self, File},
     io::{ErrorKind, Write},
     path::{Path, PathBuf},
 };
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::RunConfig,
-    record::{GenerationRow, ModelMark, RecordError, replace_file},
+    record::{GenerationRow, ModelMark, RecordError, lock_folder, replace_file},
 };
 
 /// The file that tells an experiment's folder from any other.
@@ -57,25 +57,26 @@ struct Mark {
     settings: RunConfig,
 }
 
-/// The folder of an experiment.
-#[derive(Debug, Clone)]
+/// The folder of an experiment, which no other experiment can write to while it is held.
+#[derive(Debug)]
 pub struct ExperimentFolder {
     path: PathBuf,
+    _lock: File,
 }
 
 impl ExperimentFolder {
     /// Makes the folder, or opens that of an experiment which has the same settings. With `overwrite` that begins anew.
     ///
     /// # Errors
-    /// It holds something else, or an experiment with other settings; or it cannot be written.
+    /// It holds something else, or an experiment with other settings; or it is in use, or cannot be written.
     pub fn open(
         path: impl Into<PathBuf>,
         config: &RunConfig,
         champions: &ChampionPlan,
         overwrite: bool,
     ) -> Result<Self, ExperimentError> {
-        let folder = Self { path: path.into() };
-        let place = folder.path.join(MARK);
+        let path = path.into();
+        let place = path.join(MARK);
         let cure = "add --overwrite to begin anew";
         let known = if overwrite { None } else { read_json::<Mark>(&place, cure)? };
         if let Some(known) = known {
@@ -83,13 +84,15 @@ impl ExperimentFolder {
             let settings = settings.into_iter().map(|one| (one.key.to_owned(), one.old, one.new));
             let differs = settings.chain(known.champions.differences(champions)).next();
             return match differs {
-                Some((key, old, new)) => Err(ExperimentError::Differs { path: folder.path, key, old, new }),
-                None => Ok(folder),
+                Some((key, old, new)) => Err(ExperimentError::Differs { path, key, old, new }),
+                None => Self::hold(path),
             };
         }
-        if !place.exists() && folder.holds_something()? {
-            return Err(ExperimentError::Foreign(folder.path));
+        if !place.exists() && holds_something(&path)? {
+            return Err(ExperimentError::Foreign(path));
         }
+        fs::create_dir_all(&path).map_err(|source| RecordError::Write { path: path.clone(), source })?;
+        let folder = Self::hold(path)?;
         for path in [CELLS, CHAMPIONS].map(|name| folder.path.join(name)) {
             match fs::remove_dir_all(&path) {
                 Err(source) if source.kind() != ErrorKind::NotFound => {
@@ -103,25 +106,14 @@ impl ExperimentFolder {
         Ok(folder)
     }
 
+    fn hold(path: PathBuf) -> Result<Self, ExperimentError> {
+        let lock = lock_folder(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    /// Whether there is anything in it. Hidden files do not count: systems leave them everywhere.
-    fn holds_something(&self) -> Result<bool, ExperimentError> {
-        let failed = |source| RecordError::Write { path: self.path.clone(), source };
-        let entries = match fs::read_dir(&self.path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
-            Err(error) => return Err(failed(error).into()),
-        };
-        for entry in entries {
-            if !entry.map_err(failed)?.file_name().to_string_lossy().starts_with('.') {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     fn cell_path(&self, arm: &str, seed: u64) -> PathBuf {
@@ -161,6 +153,22 @@ impl ExperimentFolder {
         let key = "SHA-256 of the model".to_owned();
         Err(ExperimentError::Differs { path, key, old: known.sha256.clone(), new: model.sha256.clone() })
     }
+}
+
+/// Whether there is anything in a folder. Hidden files do not count: systems leave them everywhere.
+fn holds_something(path: &Path) -> Result<bool, ExperimentError> {
+    let failed = |source| RecordError::Write { path: path.to_owned(), source };
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(failed(error).into()),
+    };
+    for entry in entries {
+        if !entry.map_err(failed)?.file_name().to_string_lossy().starts_with('.') {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn write_json(path: &Path, value: &impl Serialize) -> Result<(), ExperimentError> {
@@ -241,7 +249,10 @@ mod tests {
         }
         let folder = open("a/b", &config, &plan, false).unwrap();
         folder.save(&cell(&config)).unwrap();
-        open("a/b", &config, &plan, false).unwrap();
+        let refused = open("a/b", &config, &plan, true).unwrap_err();
+        assert!(refused.contains("is in use"), "{refused}");
+        drop(folder);
+        let folder = open("a/b", &config, &plan, false).unwrap();
         let mut changed = config.clone();
         changed.habitat.food = 0.2;
         let refused = open("a/b", &changed, &plan, false).unwrap_err();
@@ -249,7 +260,8 @@ mod tests {
         let refused = open("a/b", &config, &ChampionPlan { maps: 3, ..plan }, false).unwrap_err();
         assert!(refused.contains("`--maps` is 20, and now it is 3"), "{refused}");
         assert!(folder.load("both", 3, &config).unwrap().is_some());
-        open("a/b", &changed, &plan, true).unwrap();
+        drop(folder);
+        let folder = open("a/b", &changed, &plan, true).unwrap();
         assert_eq!(folder.load("both", 3, &changed).unwrap(), None, "begun anew");
     }
 }

@@ -9,6 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
+    arms::Arm,
     differences::differences,
     error::ExperimentError,
     folder::{Cell, ExperimentFolder},
@@ -146,6 +147,10 @@ fn distinct<T: Display>(values: impl Iterator<Item = T>) -> String {
 /// `summary.md`.
 fn summary_page(plan: &ExperimentPlan, cells: &[Cell], results: &Results) -> String {
     let mut page = heading(plan, cells);
+    if let Some(missing) = missing(plan, cells) {
+        let _ =
+            writeln!(page, "\n**This is not complete:** {missing}. The same command on this folder goes on with them.");
+    }
     page += "\n| arm | mean fitness | ratio to `rules` | best agent's ratio | delivered | founders' lines | mean pairwise KL | \
              champion's ratio, of sums | champion's ratio, mean | fallback turns |\n\
              |---|---|---|---|---|---|---|---|---|---|\n";
@@ -186,6 +191,17 @@ fn summary_page(plan: &ExperimentPlan, cells: &[Cell], results: &Results) -> Str
         results.complaints.iter().for_each(|complaint| page += &format!("- {complaint}\n"));
     }
     page
+}
+
+/// What has not been lived yet, arm by arm with its seeds; `None` where everything has.
+fn missing(plan: &ExperimentPlan, cells: &[Cell]) -> Option<String> {
+    let is_there = |arm: &str, seed: u64| cells.iter().any(|cell| cell.arm == arm && cell.seed == seed);
+    let of_arm = |arm: &&Arm| {
+        let seeds = distinct(plan.seeds.iter().filter(|seed| !is_there(arm.name, **seed)));
+        (!seeds.is_empty()).then(|| format!("`{}` with the seeds {seeds}", arm.name))
+    };
+    let missing: Vec<_> = plan.arms.iter().filter_map(of_arm).collect();
+    (!missing.is_empty()).then(|| format!("still to be lived are {}", missing.join("; ")))
 }
 
 fn heading(plan: &ExperimentPlan, cells: &[Cell]) -> String {
