@@ -9,7 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bevy::{app::TaskPoolThreadAssignmentPolicy, ecs::message::message_update_system, prelude::*};
+use bevy::{
+    app::TaskPoolThreadAssignmentPolicy,
+    ecs::message::{MessageCursor, message_update_system},
+    prelude::*,
+};
 
 use super::{
     error::AppError,
@@ -20,7 +24,7 @@ use crate::{
     brain::{Shelf, catalog::free_memory},
     config::RunConfig,
     mind::{
-        Ask, AskSystems, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
+        AgentsLearned, Ask, AskSystems, Asked, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
         wait_for_errands, wait_for_thoughts,
     },
     protocol::MindFacts,
@@ -59,6 +63,34 @@ pub struct Simulation {
     stop: Arc<AtomicBool>,
     config: RunConfig,
     shelf: Option<Shelf>,
+    spent: Spent,
+    lessons: MessageCursor<AgentsLearned>,
+}
+
+/// Where the time of the turns so far went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// The worker's, deciding.
+    pub deciding: Duration,
+    /// The worker's, training.
+    pub training: Duration,
+    /// The habitats' and the records': both halves of the turns.
+    pub habitat: Duration,
+    /// Waiting for the worker: its deciding, what was left of its training, and the way there and back.
+    pub waiting: Duration,
+}
+
+impl Spent {
+    /// What was spent since it was `before`.
+    #[must_use]
+    pub const fn since(&self, before: &Self) -> Self {
+        Self {
+            deciding: self.deciding.saturating_sub(before.deciding),
+            training: self.training.saturating_sub(before.training),
+            habitat: self.habitat.saturating_sub(before.habitat),
+            waiting: self.waiting.saturating_sub(before.waiting),
+        }
+    }
 }
 
 /// How a run ended.
@@ -140,7 +172,8 @@ impl Simulation {
         // The turn's messages live for one turn here; the window's main schedule does this by itself.
         app.add_systems(Ask, message_update_system.before(AskSystems::Observe));
         let living = app.world_mut().query_filtered();
-        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default(), config, shelf })
+        let (spent, lessons) = (Spent::default(), MessageCursor::default());
+        Ok(Self { app, living, turns: 0, patience: None, stop: Arc::default(), config, shelf, spent, lessons })
     }
 
     /// The population, where a language model decides.
@@ -189,6 +222,7 @@ impl Simulation {
     /// Plays one turn in every habitat that is not finished.
     pub fn step(&mut self) {
         let world = self.app.world_mut();
+        let begun = Instant::now();
         world.run_schedule(Ask);
         let asked = Instant::now();
         let patience = self.patience.unwrap_or_else(|| patience(world));
@@ -200,8 +234,19 @@ impl Simulation {
                 give_minds_up(world, patience);
             }
         }
+        let answered = Instant::now();
         world.run_schedule(Resolve);
         self.turns += 1;
+        self.spent.waiting += answered - asked;
+        self.spent.habitat += (asked - begun) + answered.elapsed();
+        self.spent.deciding += world.resource::<Asked>().took.unwrap_or_default();
+        let learned = self.lessons.read(world.resource());
+        self.spent.training += learned.map(|learned| Duration::from_secs_f64(learned.ms / 1e3)).sum::<Duration>();
+    }
+
+    /// Where the time of the turns so far went.
+    pub const fn spent(&self) -> Spent {
+        self.spent
     }
 
     /// Whether every habitat's last generation is over.

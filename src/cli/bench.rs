@@ -1,10 +1,11 @@
-//! `evolora bench`: what decisions cost, on this machine.
+//! `evolora bench`: what decisions, lessons and turns cost on this machine, and how near they come to what it can do.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
 use super::{
+    bench_turn::{self, TurnArgs},
     bench_window::{self, WindowBenchArgs},
     output::say,
     settings::SettingsArgs,
@@ -15,6 +16,7 @@ use crate::{
     lab::{
         bench::{BenchPlan, SMOLLM_135M, bench_decide},
         bench_train::bench_train,
+        machine::Reached,
     },
 };
 
@@ -25,6 +27,8 @@ pub(super) enum BenchCommand {
     Decide(DecideArgs),
     /// Training steps: every agent with an adapter of its own, all of them in one request.
     Train(TrainArgs),
+    /// Whole turns of a run without a window, without learning and with it.
+    Turn(TurnArgs),
     /// Frames of the window, drawn without one.
     Window(WindowBenchArgs),
 }
@@ -49,11 +53,13 @@ struct CommonArgs {
 }
 
 impl CommonArgs {
+    /// What is measured, for the numbers of agents that `--agents` names, else those of the older `--for`.
     fn plan(&self, sizes: &[u32]) -> Result<BenchPlan, AppError> {
+        let (loaded, named) = self.settings.load_with_sizes()?;
         Ok(BenchPlan {
-            config: self.settings.load()?.config,
+            config: loaded.config,
             shape: self.shape.as_ref().map(|_| (SMOLLM_135M, self.quant)),
-            agents: sizes.to_vec(),
+            agents: named.unwrap_or_else(|| sizes.to_vec()),
             seconds: self.seconds,
         })
     }
@@ -64,8 +70,8 @@ impl CommonArgs {
 pub(super) struct DecideArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Numbers of agents to measure, separated by commas.
-    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200], value_parser = clap::value_parser!(u32).range(1..))]
+    /// The same as --agents.
+    #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
 }
 
@@ -74,8 +80,8 @@ pub(super) struct DecideArgs {
 pub(super) struct TrainArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Numbers of agents to measure, separated by commas.
-    #[arg(long = "for", value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
+    /// The same as --agents.
+    #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
     /// Samples of a step, several sizes separated by commas.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16], value_parser = clap::value_parser!(u32).range(1..))]
@@ -91,22 +97,34 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
     match command {
         BenchCommand::Decide(args) => decide(args)?,
         BenchCommand::Train(args) => train(args)?,
+        BenchCommand::Turn(args) => bench_turn::run(args)?,
         BenchCommand::Window(args) => bench_window::run(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Two columns: what was reached, and what part of the machine's limit that is.
+fn reached(reached: &Reached) -> String {
+    format!("{:>7.1}  {:>11.0} %", reached.gflops, reached.share_of_limit * 100.0)
+}
+
 fn decide(args: &DecideArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
     if !args.common.json {
-        say("agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  peak memory");
+        say("agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory");
     }
     let report = bench_decide(&plan, |row| {
         if !args.common.json {
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(
-                "{:>6}  {:>6}  {:>24.3}  {:>6.3}  {:>11.0}  {:>8.0}  {peak:>11}",
-                row.agents, timing.rounds, timing.median_ms, timing.p95_ms, row.decisions_per_s, row.tokens_per_s
+                "{:>6}  {:>6}  {:>24.3}  {:>6.3}  {:>11.0}  {:>8.0}  {}  {peak:>11}",
+                row.agents,
+                timing.rounds,
+                timing.median_ms,
+                timing.p95_ms,
+                row.decisions_per_s,
+                row.tokens_per_s,
+                reached(&row.reached)
             ));
         }
     })?;
@@ -117,6 +135,7 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
             "\n{}: {} parameters, {:.1} MiB; an adapter {:.1} KiB; {:.1} tokens a decision; {} threads",
             report.model, report.parameters, report.model_mib, report.adapter_kib, report.tokens, report.threads
         ));
+        say(&report.machine.say());
     }
     Ok(())
 }
@@ -124,14 +143,20 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
 fn train(args: &TrainArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
     if !args.common.json {
-        say("agents  batch  rounds  ms per step (median)      p95  steps/s  peak memory");
+        say("agents  batch  rounds  ms per step (median)      p95  steps/s  GFLOP/s  of the limit  peak memory");
     }
     let report = bench_train(&plan, &args.batch, |row| {
         if !args.common.json {
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(
-                "{:>6}  {:>5}  {:>6}  {:>20.3}  {:>7.3}  {:>7.0}  {peak:>11}",
-                row.agents, row.batch, timing.rounds, timing.median_ms, timing.p95_ms, row.steps_per_s
+                "{:>6}  {:>5}  {:>6}  {:>20.3}  {:>7.3}  {:>7.0}  {}  {peak:>11}",
+                row.agents,
+                row.batch,
+                timing.rounds,
+                timing.median_ms,
+                timing.p95_ms,
+                row.steps_per_s,
+                reached(&row.reached)
             ));
         }
     })?;
@@ -139,9 +164,10 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!(
-            "\n{}: {} parameters; an adapter {:.1} KiB; {} threads",
-            report.model, report.parameters, report.adapter_kib, report.threads
+            "\n{}: {} parameters; an adapter {:.1} KiB; {:.1} tokens a sample; {} threads",
+            report.model, report.parameters, report.adapter_kib, report.tokens, report.threads
         ));
+        say(&report.machine.say());
     }
     Ok(())
 }

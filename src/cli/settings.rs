@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Flags for settings. They are laid over `evolora.toml`, `.env` and the environment.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
 pub(super) struct SettingsArgs {
     /// Read this file in place of ./evolora.toml.
@@ -90,6 +90,17 @@ impl SettingsArgs {
             threads: number("--threads", &self.threads)?,
             model: self.model.clone(),
         })
+    }
+
+    /// Reads every source of settings as [`SettingsArgs::load`] does, but takes `--agents` for numbers of agents that are to be
+    /// measured one after the other, separated by commas.
+    pub(super) fn load_with_sizes(&self) -> Result<(LoadedConfig, Option<Vec<u32>>), AppError> {
+        let one = |word: &str| match word.trim().parse() {
+            Ok(size @ 1..) => Ok(size),
+            _ => Err(AppError::NoNumber { flag: "--agents", value: word.to_owned() }),
+        };
+        let sizes = self.agents.as_ref().map(|list| list.split(',').map(one).collect()).transpose()?;
+        Ok((Self { agents: None, ..self.clone() }.load()?, sizes))
     }
 
     /// Reads every source of settings, these flags last.

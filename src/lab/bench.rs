@@ -5,6 +5,7 @@ use std::time::Instant;
 use rand::{RngExt, seq::IndexedRandom};
 use serde::Serialize;
 
+use super::machine::{Costs, Machine, Reached};
 use crate::{
     app::{AppError, llm_plan},
     brain::{
@@ -42,9 +43,14 @@ pub struct BenchPlan {
 pub struct DecideRow {
     /// Agents that decide together.
     pub agents: u32,
+    /// Habitats that they live in.
+    pub habitats: u32,
     /// Time of one decision.
     #[serde(flatten)]
     pub timing: Timing,
+    /// How near its median comes to what the machine can do.
+    #[serde(flatten)]
+    pub reached: Reached,
     /// Decisions per second, by the median.
     pub decisions_per_s: f64,
     /// Tokens read per second, by the median.
@@ -93,6 +99,8 @@ pub struct DecideReport {
     pub tokens: f64,
     /// Threads.
     pub threads: usize,
+    /// What the machine can do, measured in the same run.
+    pub machine: Machine,
     /// Per number of agents.
     pub rows: Vec<DecideRow>,
 }
@@ -119,7 +127,8 @@ pub const SMOLLM_135M: LlamaConfig = LlamaConfig {
 /// The model cannot be used.
 pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Result<DecideReport, AppError> {
     let mut llm = mind(plan)?;
-    let facts = llm.facts();
+    let (facts, machine) = (llm.facts(), Machine::measure(llm.threads()));
+    let costs = Costs::of(&llm.model().model, llm.layout());
     let (mut rows, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {
         let mut round = 0;
@@ -137,8 +146,18 @@ pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Resu
             round += 1;
         }
         tokens = read as f64 / (times.len() as f64 * f64::from(*agents));
-        rows.push(row(*agents, times, tokens));
-        rows.iter().last().iter().for_each(|row| watch(row));
+        let timing = Timing::of(times);
+        let per_s = 1e3 / timing.median_ms;
+        let row = DecideRow {
+            agents: *agents,
+            habitats: agents.div_ceil(plan.config.habitat.agents.max(1)),
+            reached: costs.deciding(*agents, tokens).share(*agents).reached(timing.median_ms, &machine),
+            timing,
+            decisions_per_s: per_s,
+            tokens_per_s: per_s * tokens,
+        };
+        watch(&row);
+        rows.push(row);
     }
     Ok(DecideReport {
         model: facts.name,
@@ -147,14 +166,9 @@ pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Resu
         adapter_kib: facts.adapter_bytes as f64 / 1024.0,
         tokens,
         threads: llm.threads(),
+        machine,
         rows,
     })
-}
-
-fn row(agents: u32, times: Vec<f64>, tokens: f64) -> DecideRow {
-    let timing = Timing::of(times);
-    let per_s = 1e3 / timing.median_ms;
-    DecideRow { agents, timing, decisions_per_s: per_s, tokens_per_s: per_s * tokens }
 }
 
 /// The mind that is measured.
@@ -177,6 +191,11 @@ const fn streams(config: &RunConfig) -> Streams {
     Streams { seed: config.run.seed, habitat: HabitatId(0), unseen: true }
 }
 
+/// The habitat that an agent lives in: each holds as many as the settings say.
+pub(super) fn habitat_of(config: &RunConfig, agent: u32) -> HabitatId {
+    HabitatId(agent / config.habitat.agents.max(1))
+}
+
 /// Agents with prompts as a habitat gives them, other ones every round.
 pub(super) fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Thinker> {
     let streams = streams(config);
@@ -195,7 +214,7 @@ pub(super) fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Think
             creature: CreatureId(agent),
             exploration: 0.0,
             manner: None,
-            habitat: HabitatId(0),
+            habitat: habitat_of(config, agent),
             agent: AgentId(agent),
             observation,
             prompt: write_prompt(&observation),

@@ -4,11 +4,14 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::bench::{BenchPlan, Timing, mind, thinkers};
+use super::{
+    bench::{BenchPlan, Timing, habitat_of, mind, thinkers},
+    machine::{Costs, Machine, Reached},
+};
 use crate::{
     app::AppError,
     mind::learning_rule,
-    protocol::{Action, HabitatId, Lesson, Sample, Thinker, Train},
+    protocol::{Action, Lesson, Sample, Thinker, Train},
 };
 
 /// What was measured for one batch size and number of agents.
@@ -21,6 +24,9 @@ pub struct TrainRow {
     /// Time of one agent's step.
     #[serde(flatten)]
     pub timing: Timing,
+    /// How near its median comes to what the machine can do.
+    #[serde(flatten)]
+    pub reached: Reached,
     /// Steps per second, by the median.
     pub steps_per_s: f64,
 }
@@ -34,8 +40,12 @@ pub struct TrainReport {
     pub parameters: u64,
     /// KiB that one agent's adapter takes.
     pub adapter_kib: f64,
+    /// Mean tokens of a sample: the prompt's, and those of the branches.
+    pub tokens: f64,
     /// Threads.
     pub threads: usize,
+    /// What the machine can do, measured in the same run.
+    pub machine: Machine,
     /// Per batch size and number of agents.
     pub rows: Vec<TrainRow>,
 }
@@ -50,11 +60,13 @@ pub fn bench_train(
     mut watch: impl FnMut(&TrainRow),
 ) -> Result<TrainReport, AppError> {
     let mut llm = mind(plan)?;
-    let facts = llm.facts();
-    let mut rows = Vec::new();
+    let (facts, machine) = (llm.facts(), Machine::measure(llm.threads()));
+    let costs = Costs::of(&llm.model().model, llm.layout());
+    let (mut rows, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {
         // Whoever learns has decided before.
-        llm.think(&thinkers(&plan.config, *agents, 0))?;
+        let thoughts = llm.think(&thinkers(&plan.config, *agents, 0))?;
+        tokens = thoughts.iter().map(|thought| f64::from(thought.tokens)).sum::<f64>() / f64::from(*agents);
         for batch in batches {
             let (mut round, mut times) = (0, Vec::new());
             let begun = Instant::now();
@@ -70,8 +82,9 @@ pub fn bench_train(
                 }
                 round += 1;
             }
-            let timing = Timing::of(times);
-            let row = TrainRow { agents: *agents, batch: *batch, steps_per_s: 1e3 / timing.median_ms, timing };
+            let row = row(*agents, *batch, Timing::of(times), |ms| {
+                costs.learning(*agents, tokens * f64::from(*batch)).share(*agents).reached(ms, &machine)
+            });
             watch(&row);
             rows.push(row);
         }
@@ -80,9 +93,16 @@ pub fn bench_train(
         model: facts.name,
         parameters: facts.parameters,
         adapter_kib: facts.adapter_bytes as f64 / 1024.0,
+        tokens,
         threads: llm.threads(),
+        machine,
         rows,
     })
+}
+
+fn row(agents: u32, batch: u32, timing: Timing, reached: impl Fn(f64) -> Reached) -> TrainRow {
+    let (reached, steps_per_s) = (reached(timing.median_ms), 1e3 / timing.median_ms);
+    TrainRow { agents, batch, timing, reached, steps_per_s }
 }
 
 /// One lesson for everybody, with prompts and actions as a habitat gives them, other ones every round.
@@ -90,7 +110,7 @@ fn lessons(plan: &BenchPlan, agents: u32, batch: u32, round: u32) -> Train {
     let rule = learning_rule(&plan.config);
     let all: Vec<Thinker> = (0..batch).flat_map(|at| thinkers(&plan.config, agents, round * batch + at + 1)).collect();
     let lesson = |agent: u32| {
-        let own = all.iter().filter(|thinker| thinker.agent.0 == agent).enumerate();
+        let own = all.iter().skip(agent as usize).step_by(agents as usize).enumerate();
         let sample = |(at, thinker): (usize, &Thinker)| Sample {
             prompt: thinker.prompt.clone(),
             action: Action::ALL[(agent as usize + at + round as usize) % Action::COUNT],
@@ -98,7 +118,7 @@ fn lessons(plan: &BenchPlan, agents: u32, batch: u32, round: u32) -> Train {
             log_acted: -2.0,
         };
         let creature = crate::protocol::CreatureId(agent);
-        Lesson { habitat: HabitatId(0), creature, rule, steps: vec![own.map(sample).collect()] }
+        Lesson { habitat: habitat_of(&plan.config, agent), creature, rule, steps: vec![own.map(sample).collect()] }
     };
     Train { lessons: (0..agents).map(lesson).collect() }
 }

@@ -5,8 +5,10 @@
 
 pub mod bench;
 pub mod bench_train;
+pub mod bench_turn;
 pub mod eval;
 pub mod experiment;
+pub mod machine;
 pub mod pretrain;
 pub mod solo;
 pub mod statistics;

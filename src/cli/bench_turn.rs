@@ -1,0 +1,70 @@
+//! `evolora bench turn`: what whole turns cost.
+
+use clap::Args;
+
+use super::{output::say, settings::SettingsArgs};
+use crate::{
+    app::AppError,
+    lab::bench_turn::{TurnPlan, TurnRow, bench_turn},
+};
+
+/// Flags of `evolora bench turn`. `--agents` takes several numbers, separated by commas: agents of all habitats together.
+#[derive(Debug, Args)]
+pub(super) struct TurnArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Measure without learning only, with it only, or both.
+    #[arg(long, value_name = "WHEN", default_value = "both", value_parser = ["off", "on", "both"])]
+    learning: String,
+    /// Seconds to measure each row for.
+    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    seconds: f64,
+    /// Print the measurements as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &TurnArgs) -> Result<(), AppError> {
+    let (loaded, sizes) = args.settings.load_with_sizes()?;
+    let learning = match args.learning.as_str() {
+        "off" => vec![false],
+        "on" => vec![true],
+        _ => vec![false, true],
+    };
+    let agents = sizes.unwrap_or_else(|| vec![20]);
+    let plan = TurnPlan { config: loaded.config, agents, learning, seconds: args.seconds };
+    if !args.json {
+        say("agents  habitats  learning  turns/s  decisions/s  µs per agent  ms per turn (median)     p95  \
+             deciding  training  habitat  rest  peak memory");
+    }
+    let report = bench_turn(&plan, |row| {
+        if !args.json {
+            say(&line(row));
+        }
+    })?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        say(&format!("\n{}; nobody dies here, and nothing is written to files", report.mind));
+    }
+    Ok(())
+}
+
+fn line(row: &TurnRow) -> String {
+    let TurnRow { timing, shares, .. } = row;
+    let [deciding, training, habitat, rest] =
+        [shares.deciding, shares.training, shares.habitat, shares.rest].map(|share| format!("{:.0} %", share * 100.0));
+    format!(
+        "{:>6}  {:>8}  {:>8}  {:>7.1}  {:>11.0}  {:>12.1}  {:>20.3}  {:>6.3}  \
+         {deciding:>8}  {training:>8}  {habitat:>7}  {rest:>4}  {:>11}",
+        row.agents,
+        row.habitats,
+        if row.learns { "on" } else { "off" },
+        row.turns_per_s,
+        row.decisions_per_s,
+        row.agent_us,
+        timing.median_ms,
+        timing.p95_ms,
+        timing.peak()
+    )
+}

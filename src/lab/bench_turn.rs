@@ -1,0 +1,178 @@
+//! Measures whole turns of a run without a window: how many a second, what one agent costs, and where the time goes.
+//!
+//! Nobody dies and nothing is written to files, so that every turn has the same work; generations end and the next begin as in
+//! any run.
+//!
+//! This module does *not* know how minds decide or learn.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+
+use super::bench::Timing;
+use crate::{
+    app::{AppError, Simulation, Spent},
+    config::RunConfig,
+    mind::is_learning,
+};
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct TurnPlan {
+    /// The settings: whose minds, the habitats, threads, seed.
+    pub config: RunConfig,
+    /// Numbers of agents to measure: as many to a habitat as the settings say, in as many habitats as are needed.
+    pub agents: Vec<u32>,
+    /// Whether they are measured without learning, with it, or both.
+    pub learning: Vec<bool>,
+    /// Seconds to measure each for, after the first turns.
+    pub seconds: f64,
+}
+
+/// What was measured for one number of agents.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TurnRow {
+    /// Agents in all habitats together.
+    pub agents: u32,
+    /// Habitats.
+    pub habitats: u32,
+    /// Whether they learn.
+    pub learns: bool,
+    /// Time of one turn of all habitats. Its median hides what comes in every tenth turn alone.
+    #[serde(flatten)]
+    pub timing: Timing,
+    /// Turns per second, all of them counted.
+    pub turns_per_s: f64,
+    /// Decisions per second, likewise.
+    pub decisions_per_s: f64,
+    /// Microseconds that one agent's turn takes, likewise.
+    pub agent_us: f64,
+    /// Where the time went.
+    pub shares: Shares,
+}
+
+/// Parts of the time of all turns.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Shares {
+    /// The worker, deciding.
+    pub deciding: f64,
+    /// The worker, training.
+    pub training: f64,
+    /// Habitats, memories and records.
+    pub habitat: f64,
+    /// The rest: the way to the worker and back. Training that goes on beside the habitats is not counted twice.
+    pub rest: f64,
+}
+
+impl Shares {
+    /// The parts of `total`, in which so much was spent.
+    fn of(spent: &Spent, total: Duration) -> Self {
+        let part = |time: Duration| time.as_secs_f64() / total.as_secs_f64();
+        // What was learned while the habitats were busy cost nobody any time.
+        let waited = spent.waiting.saturating_sub(spent.deciding);
+        let (deciding, training) = (part(spent.deciding), part(spent.training.min(waited)));
+        let habitat = part(spent.habitat);
+        Self { deciding, training, habitat, rest: (1.0 - deciding - training - habitat).max(0.0) }
+    }
+}
+
+/// What was measured of one mind.
+#[derive(Debug, Clone, Serialize)]
+pub struct TurnReport {
+    /// Whose minds, and of which model.
+    pub mind: String,
+    /// Threads that were asked for, 0 for one per core.
+    pub threads: u32,
+    /// Per number of agents, without and with learning.
+    pub rows: Vec<TurnRow>,
+}
+
+/// Measures turns.
+///
+/// # Errors
+/// The settings or the mind cannot be used, or the mind stops answering.
+pub fn bench_turn(plan: &TurnPlan, mut watch: impl FnMut(&TurnRow)) -> Result<TurnReport, AppError> {
+    let (mut rows, mut mind) = (Vec::new(), String::new());
+    for agents in &plan.agents {
+        for learns in &plan.learning {
+            let (row, name) = measure(endless(&plan.config, *agents, *learns), *agents, plan.seconds)?;
+            watch(&row);
+            rows.push(row);
+            mind = name;
+        }
+    }
+    Ok(TurnReport { mind, threads: plan.config.run.threads, rows })
+}
+
+/// Settings under which so many agents live, and nobody dies.
+fn endless(config: &RunConfig, agents: u32, learns: bool) -> RunConfig {
+    let mut config = config.clone();
+    let each = config.habitat.agents.clamp(1, agents.max(1));
+    config.habitat.agents = each;
+    config.run.habitats = agents.div_ceil(each);
+    config.run.generations = 1_000_000;
+    config.energy.per_turn = 0.0;
+    config.learning.enabled = learns;
+    config
+}
+
+fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, String), AppError> {
+    let (habitats, learns) = (config.run.habitats, is_learning(&config));
+    // Until everybody has a mind, and the first lessons have been learned.
+    let warm_up = config.learning.warm_up + config.learning.every + 1;
+    let kind = config.mind.kind;
+    let mut simulation = Simulation::new(config)?;
+    let model = simulation.facts().map(|facts| format!(" {}", facts.name)).unwrap_or_default();
+    (0..warm_up).for_each(|_| simulation.step());
+    let before = simulation.spent();
+    let (begun, mut times) = (Instant::now(), Vec::new());
+    while times.is_empty() || begun.elapsed().as_secs_f64() < seconds {
+        let turn = Instant::now();
+        simulation.step();
+        times.push(turn.elapsed().as_secs_f64() * 1e3);
+    }
+    let total = begun.elapsed();
+    if let Some(complaint) = simulation.complaint() {
+        return Err(AppError::Mind(complaint));
+    }
+    let turns_per_s = times.len() as f64 / total.as_secs_f64();
+    let decisions_per_s = turns_per_s * f64::from(agents);
+    let row = TurnRow {
+        agents,
+        habitats,
+        learns,
+        turns_per_s,
+        decisions_per_s,
+        agent_us: 1e6 / decisions_per_s,
+        shares: Shares::of(&simulation.spent().since(&before), total),
+        timing: Timing::of(times),
+    };
+    Ok((row, format!("{kind}{model}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_was_spent_side_by_side_is_not_counted_twice() {
+        let ms = Duration::from_millis;
+        let spent = Spent { deciding: ms(40), training: ms(30), habitat: ms(20), waiting: ms(75) };
+        let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
+        let shares = Shares::of(&spent, ms(100));
+        assert!(close(shares.deciding, 0.4) && close(shares.training, 0.3) && close(shares.habitat, 0.2), "{shares:?}");
+        assert!(close(shares.rest, 0.1), "{shares:?}");
+        let beside = Shares::of(&Spent { waiting: ms(50), ..spent }, ms(75));
+        assert!(close(beside.training, 10.0 / 75.0) && close(beside.rest, 5.0 / 75.0), "{beside:?}");
+    }
+
+    #[test]
+    fn agents_are_spread_over_habitats() {
+        let config = RunConfig::default();
+        let counts = |agents| {
+            let endless = endless(&config, agents, false);
+            (endless.habitat.agents, endless.run.habitats, is_learning(&endless))
+        };
+        assert_eq!([1, 20, 2000].map(counts), [(1, 1, false), (20, 1, false), (20, 100, false)]);
+    }
+}

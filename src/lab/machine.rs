@@ -1,0 +1,189 @@
+//! What this machine can do at most, measured when it is asked: f32 products and copies. What is measured of a mind is held
+//! against it.
+//!
+//! This module does *not* know what is benched.
+
+use std::{hint::black_box, time::Instant};
+
+use serde::Serialize;
+
+use crate::brain::{
+    lora::AdapterLayout,
+    model::{LanguageModel, ModelShape},
+    peak_flops,
+};
+
+/// Seconds for each of the two measurements.
+const SECONDS: f64 = 0.6;
+/// Numbers that a thread copies at a time, too many for any cache: 64 MiB.
+const COPIED: usize = 1 << 24;
+
+/// What a machine reaches with a number of threads.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Machine {
+    /// Threads.
+    pub threads: usize,
+    /// 10⁹ floating-point operations per second in f32 products of the best of a few shapes.
+    pub gemm_gflops: f64,
+    /// 10⁹ bytes per second that are read and written when memory is copied, counted once each.
+    pub copy_gbytes: f64,
+}
+
+impl Machine {
+    /// Measures this machine, for about a second.
+    pub fn measure(threads: usize) -> Self {
+        let copy_gbytes = copy_rate(threads) / 1e9;
+        Self { threads, gemm_gflops: peak_flops(threads, SECONDS) / 1e9, copy_gbytes }
+    }
+
+    /// In words.
+    pub fn say(&self) -> String {
+        format!(
+            "this machine with {} threads: {:.0} GFLOP/s in f32 products, {:.1} GB/s when copying",
+            self.threads, self.gemm_gflops, self.copy_gbytes
+        )
+    }
+}
+
+/// Bytes per second that `threads` threads read and write together, each with memory of its own.
+fn copy_rate(threads: usize) -> f64 {
+    let one = || {
+        let (from, mut to) = (vec![1.0_f32; COPIED], vec![2.0_f32; COPIED]);
+        let (begun, mut fastest) = (Instant::now(), f64::INFINITY);
+        while fastest.is_infinite() || begun.elapsed().as_secs_f64() < SECONDS {
+            let copy = Instant::now();
+            to.copy_from_slice(&from);
+            black_box(&mut to);
+            fastest = fastest.min(copy.elapsed().as_secs_f64());
+        }
+        2.0 * size_of_val(from.as_slice()) as f64 / fastest
+    };
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(one)).collect();
+        runs.into_iter().filter_map(|run| run.join().ok()).sum()
+    })
+}
+
+/// What a round must do, however it is done: what the machine needs for that is the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Work {
+    /// Floating-point operations in products with weights and adapters; a multiplication and an addition are two.
+    pub flop: f64,
+    /// Bytes of weights and adapters that are read once.
+    pub bytes: f64,
+}
+
+/// How near a measured time comes to what the machine can do.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Reached {
+    /// 10⁹ floating-point operations per second, of those that the work asks for when nothing is kept from before.
+    pub gflops: f64,
+    /// Milliseconds that the work would take at the machine's measured limit, in f32.
+    pub floor_ms: f64,
+    /// That limit as a share of the time measured: above 1 where less was computed (kept from before, shared), or in fewer bits.
+    pub share_of_limit: f64,
+}
+
+impl Work {
+    /// What a time in milliseconds comes to.
+    pub fn reached(&self, ms: f64, machine: &Machine) -> Reached {
+        let floor_ms = (self.flop / machine.gemm_gflops).max(self.bytes / machine.copy_gbytes) / 1e6;
+        Reached { gflops: self.flop / ms / 1e6, floor_ms, share_of_limit: floor_ms / ms }
+    }
+
+    /// The part that falls to one of `agents` agents.
+    #[must_use]
+    pub fn share(self, agents: u32) -> Self {
+        Self { flop: self.flop / f64::from(agents), bytes: self.bytes / f64::from(agents) }
+    }
+}
+
+/// What a model and its adapters cost per token.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Costs {
+    /// Weights of all layers: without embedding, output matrix and norms.
+    weights: f64,
+    /// Of those, what lies in the lowest adapted layer and above it.
+    weights_above: f64,
+    /// Numbers of one adapter.
+    adapter: f64,
+    /// Bytes of the weights.
+    bytes: f64,
+}
+
+impl Costs {
+    /// Those of a model with adapters of a layout.
+    pub fn of(model: &LanguageModel, layout: &AdapterLayout) -> Self {
+        let bits = model.bytes() as f64 / model.parameters() as f64;
+        Self::new(&model.shape(), layout, bits)
+    }
+
+    /// Those of a shape whose weights take `each` bytes on average.
+    fn new(shape: &ModelShape, layout: &AdapterLayout, each: f64) -> Self {
+        let first = layout.sites.iter().map(|site| site.layer).min().unwrap_or(usize::MAX);
+        let sites = shape.sites();
+        let weigh = |from: usize| {
+            sites.iter().filter(|site| site.layer >= from).map(|site| (site.out * site.inner) as f64).sum::<f64>()
+        };
+        let adapter = layout.sites.iter().map(|site| (layout.rank * (site.out + site.inner)) as f64).sum();
+        Self { weights: weigh(0), weights_above: weigh(first), adapter, bytes: weigh(0) * each }
+    }
+
+    /// A round in which `agents` agents read `tokens` tokens each.
+    pub fn deciding(&self, agents: u32, tokens: f64) -> Work {
+        let agents = f64::from(agents);
+        Work { flop: 2.0 * (self.weights + self.adapter) * tokens * agents, bytes: self.read(agents) }
+    }
+
+    /// A round in which `agents` agents learn from `tokens` tokens each: forward through all layers, and back through those
+    /// that an adapter lies in or below; an adapter's products are three times as many as forward.
+    pub fn learning(&self, agents: u32, tokens: f64) -> Work {
+        let agents = f64::from(agents);
+        let products = self.weights + self.weights_above + 3.0 * self.adapter;
+        Work { flop: 2.0 * products * tokens * agents, bytes: self.read(agents) }
+    }
+
+    fn read(&self, agents: f64) -> f64 {
+        self.bytes + agents * self.adapter * size_of::<f32>() as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        brain::lora::Site,
+        config::LoraTarget,
+        lab::bench::SMOLLM_135M,
+    };
+
+    fn layout(layers: std::ops::Range<usize>) -> AdapterLayout {
+        let site = |layer| Site { layer, target: LoraTarget::Q, out: 576, inner: 576 };
+        AdapterLayout { rank: 8, alpha: 16.0, sites: layers.map(site).collect() }
+    }
+
+    #[test]
+    fn the_work_of_a_known_shape() {
+        // A layer of SmolLM-135M: q and o 576×576, k and v 192×576, three of the MLP 1536×576.
+        let layer = 2.0 * 576.0 * 576.0 + 2.0 * 192.0 * 576.0 + 3.0 * 1536.0 * 576.0;
+        let pair = 8.0 * (576.0 + 576.0);
+        let shape = ModelShape::Llama(SMOLLM_135M);
+        let costs = Costs::new(&shape, &layout(0..30), 0.5);
+        let work = costs.deciding(20, 23.0);
+        assert_eq!(work.flop, 2.0 * 30.0 * (layer + pair) * 23.0 * 20.0);
+        assert_eq!(work.bytes, 15.0 * layer + 20.0 * 30.0 * pair * 4.0);
+        assert!((2.0 * 30.0 * layer / 0.21e9 - 1.0).abs() < 0.02, "0.21 GFLOP a token");
+        // The top ten: backward through a third of the layers.
+        let top = Costs::new(&shape, &layout(20..30), 0.5).learning(1, 92.0);
+        assert_eq!(top.flop, 2.0 * (40.0 * layer + 3.0 * 10.0 * pair) * 92.0);
+    }
+
+    #[test]
+    fn the_limit_is_whatever_takes_longer() {
+        let machine = Machine { threads: 2, gemm_gflops: 100.0, copy_gbytes: 10.0 };
+        let products = Work { flop: 4e9, bytes: 1e6 }.reached(80.0, &machine);
+        assert_eq!((products.gflops, products.floor_ms, products.share_of_limit), (50.0, 40.0, 0.5));
+        let reading = Work { flop: 1e9, bytes: 2e8 }.share(2).reached(20.0, &machine);
+        assert_eq!((reading.gflops, reading.floor_ms, reading.share_of_limit), (25.0, 10.0, 0.5));
+    }
+}
