@@ -50,6 +50,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("candle_transformers", &["brain"]),
     ("tokenizers", &["brain"]),
     ("gemm", &["brain"]),
+    ("pulp", &["brain"]),
     ("hf_hub", &["download"]),
     ("clap", &["cli"]),
     ("figment", &["config"]),

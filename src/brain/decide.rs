@@ -12,7 +12,7 @@ use candle_core::Tensor;
 use super::{
     error::Result,
     lora::{ActiveAdapters, Adapter, AdapterLayout},
-    model::{Batch, LanguageModel},
+    model::{Batch, LanguageModel, Matrix},
     trie::Trie,
 };
 
@@ -45,7 +45,7 @@ pub struct Scorer {
     /// Per fork: its branch, `None` for the root; and its children as columns of `rows`.
     forks: Vec<(Option<usize>, Vec<usize>)>,
     /// The output matrix's rows for the tokens on offer: `[offered, d]`.
-    rows: Tensor,
+    rows: Matrix,
     context: usize,
 }
 
@@ -56,7 +56,7 @@ impl Scorer {
     /// The model does not have the trie's tokens.
     pub fn new(model: &LanguageModel, trie: Trie) -> Result<Self> {
         let offered = trie.offered();
-        let rows = model.output().rows(&offered)?;
+        let rows = Matrix::dense(model.output().rows(&offered)?)?;
         let mut branches = Vec::new();
         let mut forks = Vec::new();
         for fork in trie.forks() {
@@ -141,7 +141,7 @@ impl Scorer {
     /// # Errors
     /// The shapes do not fit.
     pub fn logits(&self, features: &Tensor) -> Result<Tensor> {
-        Ok(features.matmul(&self.rows.t()?)?)
+        self.rows.apply(features, None)
     }
 
     /// Takes rows of [`Scorer::logits`] apart: per question and fork, the logits of its children.

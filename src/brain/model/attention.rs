@@ -10,7 +10,12 @@ use std::{ops::Range, sync::Arc};
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{batch::Sight, cache::LayerCache, product::slice_of};
+use super::{
+    batch::Sight,
+    cache::LayerCache,
+    lanes::{add_scaled, dot, exp, most, sum, wide},
+    product::slice_of,
+};
 use crate::brain::error::{BrainError, Result};
 
 /// Rows × width from which work on rows is divided among threads.
@@ -101,24 +106,6 @@ impl Attention {
     }
 }
 
-/// Σ aᵢ·bᵢ in eight running sums, which the compiler keeps in vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 8];
-    let (a8, b8) = (a.chunks_exact(8), b.chunks_exact(8));
-    let rest: f32 = a8.remainder().iter().zip(b8.remainder()).map(|(a, b)| a * b).sum();
-    for (a, b) in a8.zip(b8) {
-        for i in 0..8 {
-            sums[i] += a[i] * b[i];
-        }
-    }
-    sums.iter().sum::<f32>() + rest
-}
-
-/// y += factor · x.
-fn add_scaled(y: &mut [f32], x: &[f32], factor: f32) {
-    y.iter_mut().zip(x).for_each(|(y, x)| *y += factor * x);
-}
-
 struct Attend {
     layer: Attention,
     sights: Arc<Vec<Sight>>,
@@ -135,23 +122,26 @@ struct Inputs<'a> {
 
 impl Attend {
     /// Softmax weights of one row and head over the keys that it sees, into `weights`.
+    #[inline(always)]
     fn weigh(&self, x: &Inputs, row: usize, h: usize, keys: &[usize], weights: &mut Vec<f32>) {
         let Attention { head, scale, .. } = self.layer;
         let q = &x.q[row * x.width + h * head..][..head];
         let at = self.kv_offset(h);
         weights.clear();
         weights.extend(keys.iter().map(|key| scale * dot(q, &x.k[key * x.kv_width + at..][..head])));
-        let most = weights.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        weights.iter_mut().for_each(|weight| *weight = (*weight - most).exp());
-        let sum: f32 = weights.iter().sum();
-        weights.iter_mut().for_each(|weight| *weight /= sum);
+        let most = most(weights);
+        weights.iter_mut().for_each(|weight| *weight = exp(*weight - most));
+        let all = sum(weights);
+        weights.iter_mut().for_each(|weight| *weight /= all);
     }
 
     /// Where the key and value head of query head `h` begins.
+    #[inline(always)]
     const fn kv_offset(&self, h: usize) -> usize {
         h / (self.layer.heads / self.layer.kv_heads) * self.layer.head
     }
 
+    #[inline(always)]
     fn row(&self, x: &Inputs, row: usize, out: &mut [f32]) {
         let head = self.layer.head;
         let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
@@ -168,9 +158,9 @@ impl Attend {
     fn all_rows(&self, x: &Inputs, rows: usize) -> Vec<f32> {
         let mut out = vec![0.0; rows * x.width];
         if rows * x.width > PARALLEL {
-            out.par_chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out));
+            out.par_chunks_mut(x.width).enumerate().for_each(|(row, out)| wide(|| self.row(x, row, out)));
         } else {
-            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out));
+            wide(|| out.chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out)));
         }
         out
     }
@@ -213,7 +203,7 @@ impl Attend {
             (q_rest, k_rest, v_rest) = (q_after, k_after, v_after);
         }
         let part = |(stretch, q, k, v): (Range<usize>, &mut [f32], &mut [f32], &mut [f32])| {
-            self.gradients_of(x, grad, stretch, [q, k, v]);
+            wide(|| self.gradients_of(x, grad, stretch, [q, k, v]));
         };
         if rows * x.width > PARALLEL {
             parts.into_par_iter().for_each(part);
@@ -224,6 +214,7 @@ impl Attend {
     }
 
     /// The same of some rows, which see only each other; `dq`, `dk` and `dv` are theirs.
+    #[inline(always)]
     fn gradients_of(&self, x: &Inputs, grad: &[f32], rows: Range<usize>, [dq, dk, dv]: [&mut [f32]; 3]) {
         let head = self.layer.head;
         let (mut weights, mut scores) = (Vec::new(), Vec::new());

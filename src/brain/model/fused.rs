@@ -21,7 +21,13 @@
 use candle_core::{Result as CandleResult, Tensor};
 use rayon::prelude::*;
 
-use super::{BlockSlope, Matrix, Pass, llama::Block, norm::FrozenRms, product::on_slice};
+use super::{
+    BlockSlope, Matrix, Pass,
+    lanes::{sigmoid, wide},
+    llama::Block,
+    norm::FrozenRms,
+    product::on_slice,
+};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -198,31 +204,24 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
     }
 }
 
-/// σ(x).
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// `silu(gate)⊙up`.
 fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let mut out = gate.to_vec();
     let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
-    let work = |(out, up): (&mut [f32], &[f32])| out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u);
-    chunks.for_each(work);
+    chunks.for_each(|(out, up)| wide(|| out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u)));
     out
 }
 
 /// `silu(gate)⊙up` and the gradients of gate and up, for ds, that of the former.
 fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks_mut(CHUNK)).zip(ds.par_chunks_mut(CHUNK));
-    chunks.for_each(|((gate, up), ds)| {
-        for ((gate, up), ds) in gate.iter_mut().zip(up).zip(ds) {
-            let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
-            *ds = g * sigma * u;
-            *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
-            *up = d * g * sigma;
-        }
-    });
+    let one = |((gate, up), ds): ((&mut f32, &mut f32), &mut f32)| {
+        let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
+        *ds = g * sigma * u;
+        *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
+        *up = d * g * sigma;
+    };
+    chunks.for_each(|((gate, up), ds)| wide(|| gate.iter_mut().zip(up).zip(ds).for_each(one)));
     (ds, gate, up)
 }
 

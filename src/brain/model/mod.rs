@@ -9,6 +9,7 @@ mod blocks;
 mod cache;
 mod fused;
 mod gpt_neo;
+mod lanes;
 mod language_model;
 mod llama;
 mod matrix;

@@ -5,7 +5,10 @@
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 
-use super::product::{on_slice, slice_of};
+use super::{
+    lanes::{dot, wide},
+    product::{on_slice, slice_of},
+};
 use crate::brain::error::Result;
 
 /// How rows are normalised.
@@ -64,19 +67,22 @@ pub(super) struct FrozenRms {
 }
 
 /// `1 / √(mean x² + ε)`.
+#[inline(always)]
 fn inverse_rms(row: &[f32], eps: f32) -> f32 {
-    (row.iter().map(|x| x * x).sum::<f32>() / row.len() as f32 + eps).sqrt().recip()
+    (dot(row, row) / row.len() as f32 + eps).sqrt().recip()
 }
 
 impl FrozenRms {
     /// `x / √(mean x² + ε) · w` for every row of x `[rows, d]`.
     pub(super) fn rows(&self, x: &[f32]) -> CandleResult<Vec<f32>> {
         on_slice(&self.weight, |w| {
-            let mut out = Vec::with_capacity(x.len());
-            for row in x.chunks_exact(w.len()) {
-                let inverse = inverse_rms(row, self.eps);
-                out.extend(row.iter().zip(w).map(|(x, w)| x * inverse * w));
-            }
+            let mut out = x.to_vec();
+            wide(|| {
+                for row in out.chunks_exact_mut(w.len()) {
+                    let inverse = inverse_rms(row, self.eps);
+                    row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * inverse * w);
+                }
+            });
             Ok(out)
         })
     }
@@ -85,13 +91,16 @@ impl FrozenRms {
     pub(super) fn add_back(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) -> CandleResult<()> {
         on_slice(&self.weight, |w| {
             let d = w.len();
-            for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
-                let inverse = inverse_rms(row, self.eps);
-                let weighed: f32 = row.iter().zip(w).zip(dy).map(|((x, w), dy)| x * w * dy).sum();
-                let factor = inverse * inverse * weighed / d as f32;
-                let terms = row.iter().zip(w).zip(dy).map(|((x, w), dy)| inverse * (w * dy - x * factor));
-                dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
-            }
+            let mut scaled = vec![0.0; d];
+            wide(|| {
+                for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
+                    let inverse = inverse_rms(row, self.eps);
+                    scaled.iter_mut().zip(w.iter().zip(dy)).for_each(|(scaled, (w, dy))| *scaled = w * dy);
+                    let factor = inverse * inverse * dot(row, &scaled) / d as f32;
+                    let terms = row.iter().zip(&scaled).map(|(x, scaled)| inverse * (scaled - x * factor));
+                    dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
+                }
+            });
             Ok(())
         })
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::{attention::PARALLEL, product::slice_of};
+use super::{attention::PARALLEL, lanes::wide, product::slice_of};
 use crate::brain::error::Result;
 
 /// Which entries of a head form a pair.
@@ -21,15 +21,6 @@ pub enum RopeStyle {
     Halves,
     /// Entries 2i and 2i + 1: GGUF.
     Interleaved,
-}
-
-impl RopeStyle {
-    const fn pair(self, i: usize, half: usize) -> (usize, usize) {
-        match self {
-            Self::Halves => (i, i + half),
-            Self::Interleaved => (2 * i, 2 * i + 1),
-        }
-    }
 }
 
 /// The angles of every row of a batch, for heads of one size.
@@ -46,8 +37,18 @@ impl Rope {
     pub fn new(positions: &[u32], head: usize, theta: f64, style: RopeStyle) -> Self {
         let half = head / 2;
         let speeds: Vec<f64> = (0..half).map(|i| theta.powf(-2.0 * i as f64 / head as f64)).collect();
-        let angles = positions.iter().flat_map(|at| speeds.iter().map(move |speed| f64::from(*at) * speed));
-        Self { style, head, turns: Arc::new(angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect()) }
+        // Prompts side by side have the same positions.
+        let mut known = positions.to_vec();
+        known.sort_unstable();
+        known.dedup();
+        let angles = known.iter().flat_map(|at| speeds.iter().map(move |speed| f64::from(*at) * speed));
+        let table: Vec<_> = angles.map(|angle| (angle.cos() as f32, angle.sin() as f32)).collect();
+        let mut turns = Vec::with_capacity(positions.len() * half);
+        for at in positions {
+            let place = known.partition_point(|known| known < at);
+            turns.extend_from_slice(&table[place * half..][..half]);
+        }
+        Self { style, head, turns: Arc::new(turns) }
     }
 
     /// Turns every head of every row: x `[rows, heads · head]` → the same shape. Differentiable.
@@ -70,13 +71,11 @@ impl Rope {
         }
         let turn_row = |(row, entries): (usize, &mut [f32])| {
             let turns = &self.turns[row * half..(row + 1) * half];
-            for head in entries.chunks_exact_mut(head) {
-                for (i, (cos, sin)) in turns.iter().enumerate() {
-                    let sin = if back { -sin } else { *sin };
-                    let (a, b) = style.pair(i, half);
-                    (head[a], head[b]) = (head[a] * cos - head[b] * sin, head[a] * sin + head[b] * cos);
+            wide(|| {
+                for head in entries.chunks_exact_mut(head) {
+                    turn_head(style, head, turns, back);
                 }
-            }
+            });
         };
         if x.len() > PARALLEL {
             x.par_chunks_mut(width).enumerate().for_each(turn_row);
@@ -103,6 +102,28 @@ impl Rope {
         let first = (a.broadcast_mul(&cos)? - b.broadcast_mul(&sin)?)?;
         let second = (a.broadcast_mul(&sin)? + b.broadcast_mul(&cos)?)?;
         Ok(Tensor::stack(&[first, second], dim)?.reshape((rows, width))?)
+    }
+}
+
+/// Turns one head by the angles of its row, or back.
+#[inline(always)]
+fn turn_head(style: RopeStyle, head: &mut [f32], turns: &[(f32, f32)], back: bool) {
+    let turned = |a: f32, b: f32, (cos, sin): (f32, f32)| {
+        let sin = if back { -sin } else { sin };
+        (a * cos - b * sin, a * sin + b * cos)
+    };
+    match style {
+        RopeStyle::Halves => {
+            let (first, second) = head.split_at_mut(turns.len());
+            for ((a, b), turn) in first.iter_mut().zip(second).zip(turns) {
+                (*a, *b) = turned(*a, *b, *turn);
+            }
+        }
+        RopeStyle::Interleaved => {
+            for (pair, turn) in head.chunks_exact_mut(2).zip(turns) {
+                (pair[0], pair[1]) = turned(pair[0], pair[1], *turn);
+            }
+        }
     }
 }
 
