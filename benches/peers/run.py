@@ -1,0 +1,152 @@
+#!/usr/bin/env python3
+"""Runs Evolora, llama.cpp and torch + peft on the same weights by turns on this machine, and prints medians and ratios.
+
+    python benches/peers/run.py                       # from the repository, after `cargo build --release`
+    python benches/peers/run.py --forms q4_0 --times 5 --json peers.json
+
+One process at a time: ours, theirs, ours, … `--times` times over, so that whatever else the machine does falls on all alike.
+See README.md beside this file.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+# Adapters as the peers have them.
+LORA = ["--set", "lora.targets=q,v", "--set", "lora.rank=8", "--set", "lora.alpha=16"]
+
+
+def output(command: list) -> str:
+    """What a command prints; its errors are shown and end this script."""
+    done = subprocess.run([str(word) for word in command], capture_output=True, text=True, cwd=tempfile.gettempdir())
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(map(str, command))} failed:\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+class Machine:
+    """The programs, and how they are called."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.reached: dict[str, list[float]] = {}
+
+    def ours(self, what: str, form: str, *more: str) -> list[float]:
+        """Median milliseconds of a decision or step by Evolora; the other figures of its row are kept."""
+        args = self.args
+        command = [args.program, "bench", what, "--model", args.weights / f"{form}.gguf", "--threads", args.threads]
+        report = json.loads(output(command + ["--seconds", args.seconds, "--json", *LORA, *more]))
+        row = report["rows"][0]
+        self.reached.setdefault(f"{what} {form} {' '.join(more)}", []).append(row["share_of_limit"])
+        self.peak = report["machine"]
+        return [row["median_ms"]]
+
+    def theirs(self, script: str, *words: str) -> list[float]:
+        """Milliseconds, round by round, by a peer."""
+        args = self.args
+        command = [args.python, HERE / script, args.weights, *words, "--threads", args.threads, "--rounds", args.rounds]
+        return json.loads(output(command))
+
+
+def lines(machine: Machine) -> dict[str, list[tuple[str, object]]]:
+    """What is compared: for each heading ours first, then theirs, each with what measures it."""
+    agents, found = ["--agents", "20"], {}
+    for form in machine.args.forms:
+        def ours(way: str, form: str = form):
+            more = [] if way == "" else ["--set", way]
+            return lambda: machine.ours("decide", form, *agents, *more)
+
+        rows = [(f"Evolora{' ' + way if way else ''}", ours(way)) for way in ["", *machine.args.also]]
+        rows += [
+            ("llama.cpp, adapters swapped in", lambda form=form: machine.theirs("llama_cpp_round.py", form, "swap")),
+            ("llama.cpp, one batch, no adapters", lambda form=form: machine.theirs("llama_cpp_round.py", form, "batch")),
+        ]
+        found[f"ms per decision, {form}"] = rows
+    found["ms per decision, f32"] = [
+        ("Evolora", lambda: machine.ours("decide", "f32", *agents)),
+        ("torch + peft, mixed adapters", lambda: machine.theirs("torch_peft.py", "round")),
+    ]
+    alone = ["--agents", "1", "--batch", "4"]
+    step = [("Evolora, all layers", lambda: machine.ours("train", "f32", *alone))]
+    top = ["--set", "lora.layers=10"]
+    step.append(("Evolora, top 10 layers", lambda: machine.ours("train", "f32", *alone, *top)))
+    step.append(("torch + peft, all layers", lambda: machine.theirs("torch_peft.py", "step")))
+    found["ms per step of 4 experiences, f32"] = step
+    return found
+
+
+def check(machine: Machine) -> None:
+    """That all three compute the same: for the first prompt, how likely the first words of the replies are."""
+    import math
+
+    asked = json.loads((machine.args.weights / "prompts.json").read_text())
+    firsts = {reply: tokens[0] for reply, tokens in asked["replies"].items()}
+    command = [machine.args.program, "agent", "--json", "--prompt", asked["prompts"][0]["text"]]
+    said = json.loads(output([*command, "--model", machine.args.weights / "f32.gguf"]))
+    ours = {one["action"]: one["logprob"] for one in said["actions"] if one["action"] in firsts}
+    for script, words in {"llama_cpp_round.py": ["f32", "logits"], "torch_peft.py": ["logits"]}.items():
+        logits = json.loads(output([machine.args.python, HERE / script, machine.args.weights, *words]))
+        chosen = {reply: logits[token] for reply, token in firsts.items()}
+        most = max(chosen.values())
+        total = most + math.log(sum(math.exp(one - most) for one in chosen.values()))
+        # "move" is the first word of four actions, so that its share is theirs together.
+        far = max(abs(ours[reply] - (chosen[reply] - total)) for reply in firsts if reply != "move north")
+        print(f"log-probabilities of the replies, Evolora beside {script}: at most {far:.1e} apart")
+        if far > 1e-2:
+            sys.exit("They do not compute the same, so that no ratio would mean anything.")
+
+
+def report(machine: Machine, times: dict[str, dict[str, list[float]]]) -> None:
+    """Medians, and how many times as long as ours."""
+    for heading, rows in times.items():
+        print(f"\n{heading}")
+        ours = [(name, statistics.median(all_of)) for name, all_of in rows.items() if name.startswith("Evolora")]
+        for name, all_of in rows.items():
+            median = statistics.median(all_of)
+            ratios = "" if name.startswith("Evolora") else "  " + ", ".join(f"{median / own:.2f}×" for _, own in ours)
+            print(f"  {name:<42} {median:8.2f}  ({min(all_of):.2f} to {max(all_of):.2f}){ratios}")
+    peak = machine.peak
+    print(f"\n{peak['threads']} threads; {peak['gemm_gflops']:.0f} GFLOP/s in f32 products, {peak['copy_gbytes']:.0f} GB/s when copying")
+    print("A ratio is the peer's median divided by each of Evolora's, in the order of the lines.")
+    for name, shares in machine.reached.items():
+        print(f"  of the machine's f32 limit: {statistics.median(shares):.0%}  {name}")
+
+
+def main() -> None:
+    """Makes the weights if they are not there, checks them, measures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--program", type=Path, default=ROOT / "target/release/evolora")
+    parser.add_argument("--python", type=Path, default=Path(sys.executable), help="with what requirements.txt names")
+    parser.add_argument("--weights", type=Path, default=ROOT / "target/peers", help="folder for about 1.4 GB")
+    parser.add_argument("--forms", nargs="+", default=["q4_0", "q8_0", "q4_k_m"])
+    parser.add_argument("--also", nargs="*", default=[], help="settings under which Evolora decides once more, KEY=VALUE")
+    parser.add_argument("--threads", default="2")
+    parser.add_argument("--times", type=int, default=3, help="times that each is started")
+    parser.add_argument("--rounds", default="4", help="rounds of a peer each time")
+    parser.add_argument("--seconds", default="2", help="seconds for Evolora each time")
+    parser.add_argument("--json", type=Path, help="keep all times in this file")
+    args = parser.parse_args()
+    args.program, args.weights = args.program.resolve(), args.weights.resolve()
+    if not (args.weights / "prompts.json").exists():
+        print(output([args.python, HERE / "model.py", args.weights]).strip())
+    machine = Machine(args)
+    check(machine)
+    compared = lines(machine)
+    times = {heading: {name: [] for name, _ in rows} for heading, rows in compared.items()}
+    for _ in range(args.times):
+        for heading, rows in compared.items():
+            for name, measure in rows:
+                times[heading][name] += measure()
+    report(machine, times)
+    if args.json:
+        args.json.write_text(json.dumps(times, indent=1, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()
