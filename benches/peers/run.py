@@ -132,7 +132,9 @@ def main() -> None:
     parser.add_argument("--seconds", default="2", help="seconds for Evolora each time")
     parser.add_argument("--json", type=Path, help="keep all times in this file")
     args = parser.parse_args()
-    args.program, args.weights = args.program.resolve(), args.weights.resolve()
+    args.program, args.weights = args.program.absolute(), args.weights.absolute()
+    # Not resolved: what a link of a virtual environment points to is another Python.
+    args.python = args.python.absolute()
     if not (args.weights / "prompts.json").exists():
         print(output([args.python, HERE / "model.py", args.weights]).strip())
     machine = Machine(args)
