@@ -367,3 +367,26 @@ fn who_speaks_freely_has_weighed_no_actions() {
     assert_eq!(turn["actions"], serde_json::json!([]));
     assert!(turn["tokens"].as_u64().unwrap() > 0 && turn["reply"].is_string());
 }
+
+#[test]
+fn turns_are_measured_for_each_number_of_agents_without_and_with_learning() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = run(folder.path(), "bench turn --agents 3,40 --threads 1 --seconds 0 --json");
+    let report: serde_json::Value = serde_json::from_str(&stdout(&measured)).unwrap();
+    let rows: Vec<_> = report["rows"].as_array().unwrap().iter().collect();
+    let what = |row: &serde_json::Value| {
+        let number = |key: &str| row[key].as_u64().unwrap();
+        (number("agents"), number("habitats"), row["learns"].as_bool().unwrap())
+    };
+    let expected = [(3, 1, false), (3, 1, true), (40, 2, false), (40, 2, true)];
+    assert_eq!(rows.iter().copied().map(what).collect::<Vec<_>>(), expected);
+    for row in rows {
+        let share = |part: &str| row["shares"][part].as_f64().unwrap();
+        let [deciding, training, habitat, rest] = ["deciding", "training", "habitat", "rest"].map(share);
+        let all = deciding + training + habitat + rest;
+        assert!(deciding > 0.0 && habitat > 0.0 && all > 0.99, "the time is accounted for: {row}");
+    }
+    let refused = run(folder.path(), "bench turn --agents 20,0 --seconds 0");
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(1) && said.contains("--agents"), "{said}");
+}

@@ -24,8 +24,8 @@ use crate::{
     brain::{Shelf, catalog::free_memory},
     config::RunConfig,
     mind::{
-        AgentsLearned, Ask, AskSystems, Asked, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience, sum_up,
-        wait_for_errands, wait_for_thoughts,
+        AgentsLearned, Ask, AskSystems, Asked, MindPlugin, Resolve, WorkerLink, WorkerState, give_minds_up, patience,
+        sum_up, wait_for_errands, wait_for_thoughts,
     },
     protocol::MindFacts,
     record::{Ancestry, GenerationRow, HallRow, History, Lineage, RecordPlugin, WatchPlugin, hall_rows},

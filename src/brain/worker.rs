@@ -26,12 +26,16 @@ pub fn serve(plan: &LlmPlan, shelf: &Shelf, requests: &Receiver<Request>, replie
     if replies.send(Reply::Ready(llm.facts())).is_err() {
         return;
     }
-    while let Ok(request) = requests.recv() {
-        let Some(reply) = answer(&mut llm, request) else { return };
-        if replies.send(reply).is_err() {
-            return;
+    // On a thread of the pool that thinks, so that no thread must wake another for every answer.
+    let pool = llm.pool();
+    pool.install(|| {
+        while let Ok(request) = requests.recv() {
+            let Some(reply) = answer(&mut llm, request) else { return };
+            if replies.send(reply).is_err() {
+                return;
+            }
         }
-    }
+    });
 }
 
 /// The reply to a request; `None` to the last one.

@@ -111,7 +111,9 @@ fn reached(reached: &Reached) -> String {
 fn decide(args: &DecideArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
     if !args.common.json {
-        say("agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory");
+        say(
+            "agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory",
+        );
     }
     let report = bench_decide(&plan, |row| {
         if !args.common.json {

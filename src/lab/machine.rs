@@ -151,11 +151,7 @@ impl Costs {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        brain::lora::Site,
-        config::LoraTarget,
-        lab::bench::SMOLLM_135M,
-    };
+    use crate::{brain::lora::Site, config::LoraTarget, lab::bench::SMOLLM_135M};
 
     fn layout(layers: std::ops::Range<usize>) -> AdapterLayout {
         let site = |layer| Site { layer, target: LoraTarget::Q, out: 576, inner: 576 };

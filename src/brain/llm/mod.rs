@@ -8,7 +8,7 @@ mod founders;
 mod learn;
 mod think;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use founders::{Founder, Founders};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -69,7 +69,7 @@ pub struct Llm {
     shelf: Shelf,
     /// What each creature's free prompts have in common, read with its adapter.
     prefixes: BTreeMap<Name, Prefix>,
-    pool: ThreadPool,
+    pool: Arc<ThreadPool>,
 }
 
 impl Llm {
@@ -105,6 +105,7 @@ impl Llm {
         };
         let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
         let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
+        let pool = Arc::new(pool);
         let population = Population { layout: Some(layout.clone()), ..Population::default() };
         let (shelf, prefixes) = (Shelf::new(population), BTreeMap::new());
         Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool })
@@ -127,6 +128,11 @@ impl Llm {
     /// Threads that it thinks with.
     pub fn threads(&self) -> usize {
         self.pool.current_num_threads()
+    }
+
+    /// The threads themselves.
+    pub(super) fn pool(&self) -> Arc<ThreadPool> {
+        Arc::clone(&self.pool)
     }
 
     /// What the person may want to know of it.

@@ -127,8 +127,11 @@ impl Attend {
         let Attention { head, scale, .. } = self.layer;
         let q = &x.q[row * x.width + h * head..][..head];
         let at = self.kv_offset(h);
-        weights.clear();
-        weights.extend(keys.iter().map(|key| scale * dot(q, &x.k[key * x.kv_width + at..][..head])));
+        // Loops, and no iterators of the standard library's that might not be inlined: those would be narrow.
+        weights.resize(keys.len(), 0.0);
+        for (weight, key) in weights.iter_mut().zip(keys) {
+            *weight = scale * dot(q, &x.k[key * x.kv_width + at..][..head]);
+        }
         let most = most(weights);
         weights.iter_mut().for_each(|weight| *weight = exp(*weight - most));
         let all = sum(weights);
@@ -141,15 +144,16 @@ impl Attend {
         h / (self.layer.heads / self.layer.kv_heads) * self.layer.head
     }
 
+    /// One row of the result; `keys` and `weights` are room to work in.
     #[inline(always)]
-    fn row(&self, x: &Inputs, row: usize, out: &mut [f32]) {
+    fn row(&self, x: &Inputs, row: usize, out: &mut [f32], (keys, weights): &mut (Vec<usize>, Vec<f32>)) {
         let head = self.layer.head;
-        let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
-        let mut weights = Vec::with_capacity(keys.len());
+        keys.clear();
+        keys.extend(self.sights[row].rows(self.layer.window));
         for h in 0..self.layer.heads {
-            self.weigh(x, row, h, &keys, &mut weights);
+            self.weigh(x, row, h, keys, weights);
             let (at, out) = (self.kv_offset(h), &mut out[h * head..(h + 1) * head]);
-            for (key, weight) in keys.iter().zip(&weights) {
+            for (key, weight) in keys.iter().zip(&*weights) {
                 add_scaled(out, &x.v[key * x.kv_width + at..][..head], *weight);
             }
         }
@@ -158,9 +162,11 @@ impl Attend {
     fn all_rows(&self, x: &Inputs, rows: usize) -> Vec<f32> {
         let mut out = vec![0.0; rows * x.width];
         if rows * x.width > PARALLEL {
-            out.par_chunks_mut(x.width).enumerate().for_each(|(row, out)| wide(|| self.row(x, row, out)));
+            let rows = out.par_chunks_mut(x.width).enumerate();
+            rows.for_each_init(Default::default, |room, (row, out)| wide(|| self.row(x, row, out, room)));
         } else {
-            wide(|| out.chunks_mut(x.width).enumerate().for_each(|(row, out)| self.row(x, row, out)));
+            let mut room = Default::default();
+            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| wide(|| self.row(x, row, out, &mut room)));
         }
         out
     }
@@ -217,17 +223,20 @@ impl Attend {
     #[inline(always)]
     fn gradients_of(&self, x: &Inputs, grad: &[f32], rows: Range<usize>, [dq, dk, dv]: [&mut [f32]; 3]) {
         let head = self.layer.head;
-        let (mut weights, mut scores) = (Vec::new(), Vec::new());
+        let (mut keys, mut weights, mut scores) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows.clone() {
-            let keys: Vec<usize> = self.sights[row].rows(self.layer.window).collect();
+            keys.clear();
+            keys.extend(self.sights[row].rows(self.layer.window));
             for h in 0..self.layer.heads {
                 self.weigh(x, row, h, &keys, &mut weights);
                 let (q_at, at) = (row * x.width + h * head, self.kv_offset(h));
                 let (out, q) = (&grad[q_at..q_at + head], &x.q[q_at..q_at + head]);
                 let dq = &mut dq[q_at - rows.start * x.width..][..head];
                 // dP = dO·v;  dS = P·(dP − Σ P·dP).
-                scores.clear();
-                scores.extend(keys.iter().map(|key| dot(out, &x.v[key * x.kv_width + at..][..head])));
+                scores.resize(keys.len(), 0.0);
+                for (score, key) in scores.iter_mut().zip(&keys) {
+                    *score = dot(out, &x.v[key * x.kv_width + at..][..head]);
+                }
                 let mean: f32 = dot(&weights, &scores);
                 for ((key, weight), score) in keys.iter().zip(&weights).zip(&scores) {
                     let (kv_at, own) = (key * x.kv_width + at, (key - rows.start) * x.kv_width + at);
