@@ -62,7 +62,7 @@ def lines(machine: Machine) -> dict[str, list[tuple[str, object]]]:
             more = [] if way == "" else ["--set", way]
             return lambda: machine.ours("decide", form, *agents, *more)
 
-        rows = [(f"Evolora{' ' + way if way else ''}", ours(way)) for way in ["", *machine.args.also]]
+        rows = [(f"Evolora{' ' + way if way else ''}", ours(way)) for way in machine.args.ways]
         rows += [
             ("llama.cpp, adapters swapped in", lambda form=form: machine.theirs("llama_cpp_round.py", form, "swap")),
             ("llama.cpp, one batch, no adapters", lambda form=form: machine.theirs("llama_cpp_round.py", form, "batch")),
@@ -125,7 +125,7 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="with what requirements.txt names")
     parser.add_argument("--weights", type=Path, default=ROOT / "target/peers", help="folder for about 1.4 GB")
     parser.add_argument("--forms", nargs="+", default=["q4_0", "q8_0", "q4_k_m"])
-    parser.add_argument("--also", nargs="*", default=[], help="settings under which Evolora decides once more, KEY=VALUE")
+    parser.add_argument("--ways", nargs="+", default=[""], help="settings under which Evolora decides, KEY=VALUE each")
     parser.add_argument("--threads", default="2")
     parser.add_argument("--times", type=int, default=3, help="times that each is started")
     parser.add_argument("--rounds", default="4", help="rounds of a peer each time")
