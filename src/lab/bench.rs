@@ -126,8 +126,9 @@ pub const SMOLLM_135M: LlamaConfig = LlamaConfig {
 /// # Errors
 /// The model cannot be used.
 pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Result<DecideReport, AppError> {
+    let machine = Machine::measure(plan.config.run.threads);
     let mut llm = mind(plan)?;
-    let (facts, machine) = (llm.facts(), Machine::measure(llm.threads()));
+    let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
     let (mut rows, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {

@@ -59,8 +59,9 @@ pub fn bench_train(
     batches: &[u32],
     mut watch: impl FnMut(&TrainRow),
 ) -> Result<TrainReport, AppError> {
+    let machine = Machine::measure(plan.config.run.threads);
     let mut llm = mind(plan)?;
-    let (facts, machine) = (llm.facts(), Machine::measure(llm.threads()));
+    let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
     let (mut rows, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {

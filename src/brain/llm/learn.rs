@@ -10,7 +10,7 @@ use crate::{
         error::Result,
         learn::{Exercise, Slope, Target, norm, slopes, update},
         lora::Adapter,
-        population::Mind,
+        population::{Mind, Name},
     },
     protocol::{Learned, LearningRule, Lesson, Sample, Train, Trained},
 };
@@ -20,6 +20,14 @@ use crate::{
 const SMALL_BATCH: usize = 1;
 /// Lessons in a batch of a large model.
 const LARGE_BATCH: usize = 8;
+
+/// Lessons that are under way at the same time. Every one of them has its mind twice, as it was and as it becomes, until all of
+/// them are over.
+const AT_ONCE: usize = 64;
+
+const fn name(lesson: &Lesson) -> Name {
+    (lesson.habitat, lesson.creature)
+}
 
 /// A lesson under way: the mind as it becomes, and what is told of it.
 struct Pupil<'a> {
@@ -32,46 +40,45 @@ impl Llm {
     /// Lets everybody learn who has a lesson. Whoever's numbers would not be finite learns nothing, and says so.
     pub fn train(&mut self, train: &Train) -> Trained {
         let begun = Instant::now();
-        let population = self.shelf.open().clone();
-        // Whoever has experience has been asked, and so has a mind.
-        let known = train.lessons.iter().filter_map(|lesson| {
-            let mind = population.minds.get(&(lesson.habitat, lesson.creature))?.clone();
-            Some(Pupil { lesson, learned: blank_report(lesson, &mind), mind })
-        });
-        let pupils: Vec<_> = known.collect();
         let most = if self.is_small() { SMALL_BATCH } else { LARGE_BATCH };
         // As when deciding, a batch holds agents of one habitat; they have one rule.
-        let mut batches: Vec<Vec<Pupil>> = Vec::new();
-        for pupil in pupils {
-            match batches.last_mut() {
-                Some(batch) if batch.len() < most && batch[0].lesson.habitat == pupil.lesson.habitat => {
-                    batch.push(pupil)
-                }
-                _ => batches.push(vec![pupil]),
-            }
-        }
-        let this = &*self;
-        this.pool.install(|| {
-            if this.is_small() {
-                batches.par_iter_mut().for_each(|batch| this.teach(batch));
-            } else {
-                batches.iter_mut().for_each(|batch| this.teach(batch));
-            }
-        });
+        let habitats = train.lessons.chunk_by(|a, b| a.habitat == b.habitat);
+        let batches: Vec<_> = habitats.flat_map(|habitat| habitat.chunks(most)).collect();
         let mut learned = Vec::with_capacity(train.lessons.len());
-        let mut population = self.shelf.open();
-        for pupil in batches.into_iter().flatten() {
-            if pupil.learned.refused.is_none() {
-                population.minds.insert((pupil.lesson.habitat, pupil.lesson.creature), pupil.mind);
-            }
-            learned.push(pupil.learned);
+        for some in batches.chunks(AT_ONCE / most) {
+            self.train_some(some, &mut learned);
         }
-        drop(population);
         // What was read with an older adapter is not what the new one would have read.
         for report in &learned {
             self.prefixes.remove(&(report.habitat, report.creature));
         }
         Trained { learned, elapsed: begun.elapsed() }
+    }
+
+    /// Some batches of lessons, and what came of each lesson.
+    fn train_some(&self, batches: &[&[Lesson]], learned: &mut Vec<Learned>) {
+        let population = self.shelf.open();
+        // Whoever has experience has been asked, and so has a mind.
+        let pupil = |lesson| {
+            let mind = population.minds.get(&name(lesson))?.clone();
+            Some(Pupil { lesson, learned: blank_report(lesson, &mind), mind })
+        };
+        let mut classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
+        drop(population);
+        self.pool.install(|| {
+            if self.is_small() {
+                classes.par_iter_mut().for_each(|class| self.teach(class));
+            } else {
+                classes.iter_mut().for_each(|class| self.teach(class));
+            }
+        });
+        let mut population = self.shelf.open();
+        for pupil in classes.into_iter().flatten() {
+            if pupil.learned.refused.is_none() {
+                population.minds.insert(name(pupil.lesson), pupil.mind);
+            }
+            learned.push(pupil.learned);
+        }
     }
 
     /// All steps of a batch's lessons.
