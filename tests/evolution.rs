@@ -119,6 +119,25 @@ fn a_lesson_that_is_no_number_changes_nothing_and_is_told() {
 }
 
 #[test]
+fn of_very_many_everybody_learns_what_it_would_alone() {
+    let config = RunConfig::default();
+    // More than are under way at a time.
+    let creatures = 150;
+    let weight = |creature: u32| f64::from(creature % 5) - 1.5;
+    let mut llm = settled(&config, creatures);
+    let lessons = (0..creatures).map(|creature| lesson(&config, creature, weight(creature))).collect();
+    let trained = llm.train(&Train { lessons });
+    let taught: Vec<_> = trained.learned.iter().map(|one| (one.creature.0, one.version)).collect();
+    assert_eq!(taught, (0..creatures).map(|creature| (creature, 1)).collect::<Vec<_>>(), "in the order of the lessons");
+    let mut alone = settled(&config, creatures);
+    for creature in [0, 63, 64, 127, 149] {
+        let report = alone.train(&Train { lessons: vec![lesson(&config, creature, weight(creature))] });
+        assert_eq!(report.learned[0], trained.learned[creature as usize]);
+        assert_eq!(b(&mind(&alone, creature)), b(&mind(&llm, creature)), "creature {creature}");
+    }
+}
+
+#[test]
 fn elites_are_unchanged_children_are_between_and_the_rest_is_forgotten() {
     let mut config = RunConfig::default();
     // Merging is exact then, and B by itself is what merges.
