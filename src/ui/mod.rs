@@ -20,6 +20,8 @@ pub mod theme;
 mod top_bar;
 mod transcript;
 mod waiting;
+#[cfg(test)]
+mod trial;
 mod what_if;
 pub mod widgets;
 mod words;

@@ -1,7 +1,8 @@
 use bevy_egui::egui::{self, Modifiers, PointerButton, Rect};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
+use crate::ui::trial::{Trial, try_panel};
 
 fn one(creature: u32, born: u32, died: Option<u32>, parents: Option<(u32, u32, f64)>) -> Relative {
     Relative {
@@ -32,23 +33,14 @@ fn model() -> LineageModel {
     LineageModel { habitat: HabitatId(2), revision: 1, generation: 2, creatures, selected: None }
 }
 
-struct Seen {
-    model: LineageModel,
-    state: LineageState,
-    wishes: Vec<UserCommand>,
+type Panel = Trial<LineageModel, LineageState>;
+
+fn harness(model: LineageModel, size: (f32, f32), scale: f32) -> Panel {
+    try_panel(show_lineage, (model, LineageState::default()), size, scale)
 }
 
-fn harness(model: LineageModel, size: (f32, f32), scale: f32) -> Harness<'static, Seen> {
-    let show = |ui: &mut Ui, seen: &mut Seen| {
-        let wishes = show_lineage(ui, &seen.model, &mut seen.state);
-        seen.wishes.extend(wishes);
-    };
-    let seen = Seen { model, state: LineageState::default(), wishes: Vec::new() };
-    let builder = Harness::builder().with_size(vec2(size.0, size.1)).with_pixels_per_point(scale);
-    builder.build_ui_state(show, seen)
-}
-
-fn press(harness: &mut Harness<'static, Seen>, label: &str) {
+/// Nodes are painted; the pointer finds them.
+fn press(harness: &mut Panel, label: &str) {
     let at = harness.get_by_label(label).rect().center();
     harness.hover_at(at);
     harness.run();
@@ -150,7 +142,7 @@ fn the_selected_one_and_its_ancestors_are_known_and_a_change_gives_new_places() 
 #[test]
 fn the_mouse_moves_zooms_and_brings_everything_back() {
     let mut harness = harness(model(), (700.0, 300.0), 1.0);
-    let place = |harness: &Harness<'static, Seen>, label: &str| harness.get_by_label(label).rect().center();
+    let place = |harness: &Panel, label: &str| harness.get_by_label(label).rect().center();
     let (three, four) = ("Creature 3, generation 1", "Creature 4, generation 1");
     let before = (place(&harness, three), place(&harness, four));
     let empty = pos2(600.0, 60.0);
