@@ -6,7 +6,7 @@ use bevy::prelude::*;
 
 use super::run::Run;
 use crate::{
-    config::{Applies, Preset, RunConfig, specs},
+    config::{Applies, Preset, RunConfig},
     mind::change_settings,
 };
 
@@ -27,9 +27,9 @@ pub(super) fn change(world: &mut World, preset: Preset, changes: &[(String, Stri
 /// As [`change`].
 pub(super) fn take(world: &mut World, next: RunConfig) -> Result<(), String> {
     let run = world.resource::<Run>();
-    let (was, now) = (run.living.values(), next.values());
-    let live = specs().filter(|spec| spec.applies != Applies::Restart && was.get(spec.key) != now.get(spec.key));
-    let live: Vec<_> = live.filter_map(|spec| Some((spec.key, now.get(spec.key)?.to_string()))).collect();
+    let values = next.values();
+    let live = run.living.differences(&next).into_iter().filter(|spec| spec.applies != Applies::Restart);
+    let live: Vec<_> = live.filter_map(|spec| Some((spec.key, values.get(spec.key)?.to_string()))).collect();
     let live: Vec<_> = live.iter().map(|(key, value)| (*key, value.as_str())).collect();
     let living = Arc::new(run.living.with(Preset::Default, &live).map_err(|error| error.to_string())?);
     if living != run.living {
