@@ -196,3 +196,64 @@ fn the_whole_tree_fits_at_every_size() {
         }
     }
 }
+
+/// Forty generations of fifteen who all die with their own.
+fn long() -> LineageModel {
+    let creatures = (0..40)
+        .flat_map(|generation| (0..15).map(move |at| one(15 * generation + at, generation, Some(generation), None)));
+    LineageModel { revision: 1, generation: 39, creatures: creatures.collect(), ..LineageModel::default() }
+}
+
+#[test]
+fn the_whole_of_a_long_tree_fits_and_no_drag_loses_it() {
+    for size in [(640.0, 240.0), (1200.0, 500.0)] {
+        let mut harness = harness(long(), size, 1.0);
+        let panel = Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0, size.1));
+        let seen = |harness: &Panel| {
+            harness.get_all_by_label_contains(", generation ").filter(|node| panel.contains_rect(node.rect())).count()
+        };
+        assert!(seen(&harness) < 600, "the newest are seen");
+        harness.get_by_label("Whole").click();
+        harness.run_steps(3);
+        assert_eq!(seen(&harness), 600);
+        for way in [vec2(-5000.0, 0.0), vec2(0.0, 5000.0)] {
+            let empty = panel.center();
+            harness.drag_at(empty);
+            harness.run();
+            harness.hover_at(empty + way);
+            harness.run();
+            harness.drop_at(empty + way);
+            harness.run();
+            let seen = seen(&harness);
+            assert!(0 < seen && seen < 600, "{seen} are left in sight");
+        }
+    }
+}
+
+#[test]
+fn a_click_beside_everybody_selects_nobody_and_a_second_one_shows_the_whole_tree() {
+    let mut harness = harness(model(), (700.0, 300.0), 1.0);
+    let beside = harness.get_by_label("Creature 0, generation 0").rect().center() - vec2(0.0, 30.0);
+    harness.hover_at(beside);
+    harness.run();
+    let click = |harness: &mut Panel| {
+        for pressed in [true, false] {
+            let modifiers = Modifiers::NONE;
+            harness.event(egui::Event::PointerButton {
+                pos: beside,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers,
+            });
+        }
+    };
+    assert_eq!(harness.state().state.view, View::Newest);
+    click(&mut harness);
+    harness.step();
+    assert_eq!((&harness.state().wishes[..], harness.state().state.view), (&[][..], View::Newest));
+    // One after the other in a moment.
+    click(&mut harness);
+    click(&mut harness);
+    harness.step();
+    assert_eq!((&harness.state().wishes[..], harness.state().state.view), (&[][..], View::Whole));
+}
