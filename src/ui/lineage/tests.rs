@@ -197,10 +197,10 @@ fn the_whole_tree_fits_at_every_size() {
     }
 }
 
-/// Forty generations of fifteen who all die with their own.
+/// Forty generations of seven who all die with their own.
 fn long() -> LineageModel {
     let creatures = (0..40)
-        .flat_map(|generation| (0..15).map(move |at| one(15 * generation + at, generation, Some(generation), None)));
+        .flat_map(|generation| (0..7).map(move |at| one(7 * generation + at, generation, Some(generation), None)));
     LineageModel { revision: 1, generation: 39, creatures: creatures.collect(), ..LineageModel::default() }
 }
 
@@ -210,12 +210,12 @@ fn the_whole_of_a_long_tree_fits_and_no_drag_loses_it() {
         let mut harness = harness(long(), size, 1.0);
         let panel = Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0, size.1));
         let seen = |harness: &Panel| {
-            harness.get_all_by_label_contains(", generation ").filter(|node| panel.contains_rect(node.rect())).count()
+            harness.query_all_by_label_contains(", generation ").filter(|node| panel.contains_rect(node.rect())).count()
         };
-        assert!(seen(&harness) < 600, "the newest are seen");
+        assert!(seen(&harness) < 200, "the newest are seen");
         harness.get_by_label("Whole").click();
         harness.run_steps(3);
-        assert_eq!(seen(&harness), 600);
+        assert_eq!(seen(&harness), 280);
         for way in [vec2(-5000.0, 0.0), vec2(0.0, 5000.0)] {
             let empty = panel.center();
             harness.drag_at(empty);
@@ -225,7 +225,7 @@ fn the_whole_of_a_long_tree_fits_and_no_drag_loses_it() {
             harness.drop_at(empty + way);
             harness.run();
             let seen = seen(&harness);
-            assert!(0 < seen && seen < 600, "{seen} are left in sight");
+            assert!(0 < seen && seen < 280, "{seen} are left in sight");
         }
     }
 }
@@ -239,7 +239,7 @@ fn a_click_beside_everybody_selects_nobody_and_a_second_one_shows_the_whole_tree
     let click = |harness: &mut Panel| {
         for pressed in [true, false] {
             let modifiers = Modifiers::NONE;
-            harness.event(egui::Event::PointerButton {
+            harness.input_mut().events.push(egui::Event::PointerButton {
                 pos: beside,
                 button: PointerButton::Primary,
                 pressed,
@@ -251,7 +251,8 @@ fn a_click_beside_everybody_selects_nobody_and_a_second_one_shows_the_whole_tree
     click(&mut harness);
     harness.step();
     assert_eq!((&harness.state().wishes[..], harness.state().state.view), (&[][..], View::Newest));
-    // One after the other in a moment.
+    // Two in a moment.
+    harness.run_steps(6);
     click(&mut harness);
     click(&mut harness);
     harness.step();
