@@ -394,6 +394,14 @@ fn effects_end_and_never_grow_beyond_a_number() {
     assert!(stage.sprites() > still, "a pulse");
     (0..20).for_each(|_| stage.frame(0.1));
     assert_eq!(stage.sprites(), still);
+    // What came of a turn is seen once, however long the next turn takes.
+    let deed = Deed { action: Action::PickUp, outcome: Outcome::PickedUp, reward: 0.0, shaping: 0.0 };
+    stage.world().get_mut::<LastTurn>(agent).unwrap().0 = Some(deed);
+    stage.turn(&[]);
+    (0..2).for_each(|_| stage.frame(0.1));
+    assert!(stage.sprites() > still, "leaves");
+    (0..20).for_each(|_| stage.frame(0.1));
+    assert_eq!(stage.sprites(), still);
     for _ in 0..50 {
         (0..1000).for_each(|_| assert!(stage.world().write_message(Learned(agent)).is_some()));
         stage.frame(0.01);

@@ -19,9 +19,9 @@ mod stage;
 pub mod theme;
 mod top_bar;
 mod transcript;
-mod waiting;
 #[cfg(test)]
 mod trial;
+mod waiting;
 mod what_if;
 pub mod widgets;
 mod words;

@@ -33,11 +33,15 @@ pub(super) fn read_keys(
             }
             continue;
         };
-        // Letters and signs belong to whoever is typing; function keys and Ctrl do not.
-        if !is_typing || control || key.key_code == KeyCode::F12 {
+        if is_heard(key.key_code, control, is_typing) {
             wishes.0.push(wish);
         }
     }
+}
+
+/// Letters and signs belong to whoever is typing; function keys and Ctrl do not.
+fn is_heard(key: KeyCode, control: bool, is_typing: bool) -> bool {
+    !is_typing || control || key == KeyCode::F12
 }
 
 /// What a key means, with or without Ctrl and Shift.
@@ -122,6 +126,15 @@ mod tests {
         assert_eq!(plain(KeyCode::Space), Some(UserCommand::Pause));
         assert_eq!(plain(KeyCode::Escape), Some(UserCommand::Select(None)));
         assert_eq!(plain(KeyCode::KeyF), Some(UserCommand::Follow(false)));
+    }
+
+    #[test]
+    fn what_somebody_types_is_no_wish() {
+        let heard = |is_typing| {
+            [(KeyCode::Space, false), (KeyCode::KeyF, false), (KeyCode::KeyS, true), (KeyCode::F12, false)]
+                .map(|(key, control)| is_heard(key, control, is_typing))
+        };
+        assert_eq!((heard(false), heard(true)), ([true; 4], [false, false, true, true]));
     }
 
     #[test]

@@ -290,6 +290,17 @@ mod tests {
     }
 
     #[test]
+    fn turns_that_were_asked_for_one_by_one_are_played_and_no_more() {
+        let (mut app, open) = app(20);
+        (0..9).for_each(|_| open.send(()).unwrap());
+        let mut playback = app.world_mut().resource_mut::<Playback>();
+        (playback.playing, playback.steps) = (false, 2);
+        until(&mut app, 2);
+        rest(&mut app);
+        assert_eq!(turns(&app), 2);
+    }
+
+    #[test]
     fn play_stops_where_it_is_to_and_waits_for_a_run_that_is_to_be_kept() {
         let (mut app, _open) = quick(f32::INFINITY);
         app.world_mut().resource_mut::<Playback>().pause();
