@@ -1,29 +1,21 @@
 //! Settings that change while a run goes on.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod common;
+
 use std::{fs, path::Path, sync::Arc};
 
 use evolora::{
     Simulation,
     app::Changes,
-    config::{DecisionMode, Inheritance, MindKind, Objective, PerceptionKind, RunConfig},
+    config::{DecisionMode, Inheritance, MindKind, PerceptionKind, RunConfig},
     mind::{Ask, LastThought, Resolve, change_settings, settings_of, wait_for_thoughts},
-    protocol::{CreatureId, HabitatId},
+    protocol::CreatureId,
     record::{Checkpoints, GenerationRow},
     sim::{HabitatConfig, Roster},
 };
 
-const HOME: HabitatId = HabitatId(0);
-
-fn config(kind: MindKind) -> RunConfig {
-    let mut config = RunConfig::default();
-    (config.run.generations, config.run.turns, config.run.threads) = (3, 12, 1);
-    (config.habitat.agents, config.habitat.size, config.mind.kind) = (5, 10, kind);
-    (config.learning.every, config.learning.warm_up, config.learning.batch_size) = (3, 3, 4);
-    // Everything that is remembered is learned from, whatever it brought.
-    config.learning.objective = Objective::Original;
-    config
-}
+use common::{HOME, config};
 
 fn change(simulation: &mut Simulation, change: impl Fn(&mut RunConfig)) -> Result<(), String> {
     let world = simulation.world_mut();

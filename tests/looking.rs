@@ -1,31 +1,23 @@
 //! What a window asks of a run: a look into a mind, a copy of one, the transcript, the times, the notices.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+mod common;
+
 use std::fs;
 
 use bevy::prelude::*;
 use evolora::{
     Simulation,
     app::{Changes, MemoryReport, RunReport, Standing, last_experiences, look_into, memory_report},
-    config::{MindKind, Objective, RunConfig},
+    config::MindKind,
     language::write_prompt,
     mind::{Asked, Creatures, Memories, duplicate, sum_up},
-    protocol::{CreatureId, HabitatId, Outcome},
+    protocol::{CreatureId, Outcome},
     record::{Checkpoints, Lineage, MachineLog, NoticeKind, Notices, Pulse, Retention, RunFiles, Transcript},
     sim::Habitat,
 };
 
-const HOME: HabitatId = HabitatId(0);
-
-fn config(kind: MindKind) -> RunConfig {
-    let mut config = RunConfig::default();
-    (config.run.generations, config.run.turns, config.run.threads) = (3, 12, 1);
-    (config.habitat.agents, config.habitat.size, config.mind.kind) = (5, 10, kind);
-    (config.learning.every, config.learning.warm_up, config.learning.batch_size) = (3, 3, 4);
-    // Everything that is remembered is learned from, whatever it brought.
-    config.learning.objective = Objective::Original;
-    config
-}
+use common::{HOME, config};
 
 fn home(simulation: &mut Simulation) -> Entity {
     let world = simulation.world_mut();

@@ -22,7 +22,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mind", &["config", "protocol", "sim", "genetics", "language", "policy"]),
     ("record", &["config", "protocol", "checksum", "sim", "genetics", "mind"]),
     ("view", &["protocol", "palette", "sim"]),
-    ("ui", &["config", "protocol", "palette", "record"]),
+    ("ui", &["config", "protocol", "palette", "language", "record"]),
     (
         "app",
         &[

@@ -9,8 +9,8 @@ use evolora::{
     config::RunConfig,
     protocol::{Action, AgentId, Cell, Direction, HabitatId, Outcome, Streams},
     sim::{
-        Agent, Clock, Deed, Food, GridPos, InHabitat, LastTurn, Roster, SimPlugin, Vitality, Wall, despawn_habitat,
-        repopulate, spawn_habitat,
+        Agent, Clock, Deed, Food, GridPos, Ground, InHabitat, LastTurn, Roster, SimPlugin, Vitality, Wall,
+        despawn_habitat, repopulate, spawn_habitat,
     },
     view::{
         CameraWish, Drawn, HabitatFrame, Learned, Persona, Said, TRAIL, Trail, ViewOptions, ViewPlugin, Visits, Whose,
@@ -214,6 +214,15 @@ fn everything_fits_into_the_frame_and_the_wheel_keeps_what_is_under_the_cursor()
     stage.wish(CameraWish::Fit);
     (0..100).for_each(|_| stage.frame(0.05));
     assert_eq!(stage.pixel(low), Vec2::new(255.0, 665.0));
+    // It stays there also where the wheel would go nearer than the camera does.
+    stage.wish(CameraWish::Zoom { at, factor: 1e6 });
+    stage.frame(0.1);
+    assert!((stage.pixel(high) - at).length() < 0.01);
+    assert!((stage.pixel(low).x - (at.x - 19.0 * 220.0)).abs() < 0.1, "220 pixels a cell");
+    // Then the habitat is larger than the frame, beside which panels lie.
+    assert!(pick(stage.world(), at).is_some());
+    assert_eq!(pick(stage.world(), Vec2::new(at.x, 711.0)), None);
+    assert_eq!(pick(stage.world(), Vec2::new(99.0, at.y)), None);
 }
 
 #[test]
@@ -261,6 +270,11 @@ fn the_camera_follows_who_is_selected_until_it_is_dragged_away() {
     stage.turn(&[(agent, 3, 17)]);
     (0..100).for_each(|_| stage.frame(0.05));
     assert!((stage.pixel(agent) - middle).length() < 1.0);
+    stage.wish(CameraWish::Zoom { at: middle, factor: 1.25 });
+    stage.frame(0.05);
+    stage.turn(&[(agent, 4, 17)]);
+    (0..100).for_each(|_| stage.frame(0.05));
+    assert!(stage.options().follow && (stage.pixel(agent) - middle).length() < 1.0, "going nearer is no farewell");
     stage.wish(CameraWish::Pan(Vec2::new(50.0, 0.0)));
     (0..100).for_each(|_| stage.frame(0.05));
     assert!(!stage.options().follow);
@@ -281,6 +295,10 @@ fn a_habitat_is_entered_and_left() {
     assert_eq!(stage.texts(), ["Habitat 2"]);
     let picked = pick(stage.world(), Vec2::new(540.0, 380.0)).unwrap();
     assert_eq!(picked.habitat, HabitatId(2));
+    // What else lies there is hidden.
+    let pixels = (100..980).step_by(20).flat_map(|x| (50..710).step_by(20).map(move |y| Vec2::new(x as f32, y as f32)));
+    let habitats: Vec<_> = pixels.filter_map(|at| pick(stage.world(), at)).map(|picked| picked.habitat).collect();
+    assert!(habitats.len() > 500 && habitats.iter().all(|habitat| *habitat == HabitatId(2)));
     stage.wish(CameraWish::Enter(None));
     (0..3).for_each(|_| stage.frame(0.1));
     assert!(agents.iter().all(|agent| on_screen(stage.world(), *agent).is_some()));
@@ -344,6 +362,23 @@ fn things_are_drawn_as_long_as_they_are_there() {
     stage.options().hover = None;
     stage.frame(0.1);
     assert_eq!(stage.sprites(), bare);
+    // A harvest leaves few entities behind, hidden ones included.
+    let all = |stage: &mut Stage| stage.world().query::<&Sprite>().iter(stage.app.world()).count();
+    let cells = (0..20).flat_map(|x| (0..20).map(move |y| Cell::new(x, y)));
+    let home = stage.habitats[0];
+    let foods: Vec<_> = cells
+        .filter(|cell| stage.app.world().get::<Ground>(home).is_some_and(|ground| ground.is_bare(*cell)))
+        .collect::<Vec<_>>()
+        .into_iter()
+        .map(|cell| stage.world().spawn((Food, GridPos(cell), InHabitat(home))).id())
+        .collect();
+    stage.frame(0.1);
+    let most = all(&mut stage);
+    assert!(most > 1000, "three sprites for each of {}", foods.len());
+    foods.into_iter().for_each(|food| assert!(stage.world().despawn(food)));
+    (0..2).for_each(|_| stage.frame(0.1));
+    assert_eq!(stage.sprites(), bare);
+    assert!(all(&mut stage) + 400 < most, "{} of {most} are left", all(&mut stage));
 }
 
 #[test]
@@ -357,6 +392,14 @@ fn effects_end_and_never_grow_beyond_a_number() {
     stage.frame(0.1);
     stage.frame(0.1);
     assert!(stage.sprites() > still, "a pulse");
+    (0..20).for_each(|_| stage.frame(0.1));
+    assert_eq!(stage.sprites(), still);
+    // What came of a turn is seen once, however long the next turn takes.
+    let deed = Deed { action: Action::PickUp, outcome: Outcome::PickedUp, reward: 0.0, shaping: 0.0 };
+    stage.world().get_mut::<LastTurn>(agent).unwrap().0 = Some(deed);
+    stage.turn(&[]);
+    (0..2).for_each(|_| stage.frame(0.1));
+    assert!(stage.sprites() > still, "leaves");
     (0..20).for_each(|_| stage.frame(0.1));
     assert_eq!(stage.sprites(), still);
     for _ in 0..50 {

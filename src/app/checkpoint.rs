@@ -13,7 +13,7 @@ use super::{
     minds::spawn_worker_with,
 };
 use crate::{
-    brain::{Population, SHIPPED_NAME, Shelf, model_sha256},
+    brain::{Population, Shelf, model_sha256, word_of},
     config::{ModelSettings, RunConfig},
     mind::{WorkerState, go_on, restore_snapshot, save_habitats},
     record::{Checkpoint, Checkpoints, ModelMark, RunState},
@@ -156,7 +156,7 @@ fn same_model(was: &ModelMark, settings: &ModelSettings) -> Result<(), AppError>
     if was.sha256 == sha256 {
         return Ok(());
     }
-    let named = if settings.path.trim().is_empty() { SHIPPED_NAME } else { &settings.path };
+    let named = word_of(settings);
     let short = |sum: &str| sum.get(..12).unwrap_or_default().to_owned();
     Err(AppError::Mind(format!(
         "The run was played with the model {} (SHA-256 {}…), and {named} is another ({}…): name the same one with --model.",

@@ -57,10 +57,15 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     })
 }
 
+/// What the settings call their model: the name of the one that ships where they name none.
+pub fn word_of(settings: &ModelSettings) -> &str {
+    let word = settings.path.trim();
+    if word.is_empty() { SHIPPED_NAME } else { word }
+}
+
 /// Whether the settings mean the model that is in the program: they name none, or it by its name where no file has that.
 pub(super) fn is_shipped(settings: &ModelSettings) -> bool {
-    let path = settings.path.trim();
-    path.is_empty() || (path == SHIPPED_NAME && !Path::new(path).exists())
+    settings.path.trim().is_empty() || (word_of(settings) == SHIPPED_NAME && !Path::new(SHIPPED_NAME).exists())
 }
 
 /// SHA-256 of the files of the model that the settings name, in hexadecimal, without loading it.
@@ -184,5 +189,18 @@ pub fn device(choice: DeviceChoice) -> Result<Device> {
             };
             Ok(found.unwrap_or(Device::Cpu))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_model_that_ships_has_one_name() {
+        let named = |path: &str| ModelSettings { path: path.to_owned(), ..ModelSettings::default() };
+        let words = ["", "  ", SHIPPED_NAME, " models/other.gguf "].map(|path| word_of(&named(path)).to_owned());
+        assert_eq!(words, [SHIPPED_NAME, SHIPPED_NAME, SHIPPED_NAME, "models/other.gguf"]);
+        assert_eq!(model_sha256(&named("")).unwrap(), model_sha256(&named(SHIPPED_NAME)).unwrap());
     }
 }

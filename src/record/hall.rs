@@ -52,3 +52,43 @@ pub fn hall_rows(world: &mut World) -> Vec<HallRow> {
     });
     rows.collect()
 }
+
+/// The best creature that ever lived, of all habitats, if anybody is in a hall of fame.
+pub fn best_of_halls(world: &mut World) -> Option<HallRow> {
+    hall_rows(world).into_iter().max_by(|a, b| a.fitness.total_cmp(&b.fitness))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        mind::Honoured,
+        protocol::{LifeRecord, Streams},
+    };
+
+    #[test]
+    fn the_best_that_ever_lived_may_be_of_any_habitat() {
+        let mut world = World::new();
+        assert_eq!(best_of_halls(&mut world), None);
+        let one = |creature: u32, fitness: f64| Honoured {
+            creature: CreatureId(creature),
+            generation: creature,
+            fitness,
+            record: LifeRecord { food_delivered: 7, ..LifeRecord::default() },
+            mean_fitness: -1.0,
+        };
+        let mut spawn = |number: u32, hall: Vec<Honoured>| {
+            let id = HabitatId(number);
+            let habitat = Habitat { id, streams: Streams { seed: 1, habitat: id, unseen: false } };
+            world.spawn((habitat, HallOfFame(hall)));
+        };
+        spawn(2, vec![one(5, 20.5), one(1, 20.0)]);
+        spawn(0, vec![one(8, 30.5), one(2, -3.0)]);
+        spawn(1, Vec::new());
+        let best = best_of_halls(&mut world).unwrap();
+        assert_eq!((best.habitat, best.rank, best.creature, best.generation), (HabitatId(0), 1, CreatureId(8), 8));
+        assert_eq!((best.fitness, best.delivered), (30.5, 7));
+        let all: Vec<_> = hall_rows(&mut world).iter().map(|row| (row.habitat.0, row.rank, row.creature.0)).collect();
+        assert_eq!(all, [(0, 1, 8), (0, 2, 2), (2, 1, 5), (2, 2, 1)]);
+    }
+}

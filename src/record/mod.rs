@@ -13,7 +13,7 @@ mod retention;
 
 pub use checkpoint::{Checkpoint, Checkpoints, ModelMark, RunState};
 pub use files::{RecordError, RunFiles, check_place, lock_folder, replace_file, write_csv};
-pub use hall::{HallRow, hall_rows};
+pub use hall::{HallRow, best_of_halls, hall_rows};
 pub use history::{GenerationRow, History, RecordPlugin, quantile};
 pub use lineage::{Ancestry, DiversityMeasured, Lineage};
 pub use live::{

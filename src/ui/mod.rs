@@ -19,6 +19,8 @@ mod stage;
 pub mod theme;
 mod top_bar;
 mod transcript;
+#[cfg(test)]
+mod trial;
 mod waiting;
 mod what_if;
 pub mod widgets;

@@ -1,25 +1,11 @@
-//! How panels write what the protocol names: actions, outcomes, creatures, shares, rewards.
+//! How panels write what the protocol names: outcomes, creatures, shares, rewards. Actions are called as the grammar calls them.
 //!
 //! This module does *not* know any panel.
 
-use crate::protocol::{Action, CreatureName, Direction, Outcome, Thing};
+use crate::protocol::{CreatureName, Outcome, Thing};
 
 /// What is shown where there is no number.
 pub(super) const NOTHING: &str = "–";
-
-/// The action, in the words of the grammar.
-pub(super) const fn action_word(action: Action) -> &'static str {
-    match action {
-        Action::Move(Direction::North) => "move north",
-        Action::Move(Direction::South) => "move south",
-        Action::Move(Direction::East) => "move east",
-        Action::Move(Direction::West) => "move west",
-        Action::PickUp => "pick up",
-        Action::Drop => "drop",
-        Action::Eat => "eat",
-        Action::Wait => "wait",
-    }
-}
 
 /// What came of an act.
 pub(super) const fn outcome_word(outcome: Outcome) -> &'static str {
@@ -78,16 +64,10 @@ pub(super) fn percent(share: f32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        language,
-        protocol::{CreatureId, HabitatId},
-    };
+    use crate::protocol::{CreatureId, HabitatId};
 
     #[test]
-    fn actions_and_things_are_called_as_the_grammar_calls_them() {
-        for action in Action::ALL {
-            assert_eq!(action_word(action), language::action_phrase(action));
-        }
+    fn a_creature_is_called_by_its_name_and_number() {
         let name = (HabitatId(2), CreatureId(17));
         assert_eq!(called(name, None, false), "17");
         assert_eq!(called(name, Some(""), true), "2 · 17");

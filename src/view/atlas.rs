@@ -28,6 +28,17 @@ impl Tile {
         Self(Rect { min, max: Vec2::new(min.x + TILE, min.y + TILE) })
     }
 
+    /// Tiles side by side, from here to the right.
+    const fn row<const N: usize>(column: u16, row: u16) -> [Self; N] {
+        let mut tiles = [Self::at(column, row); N];
+        let mut next = 1;
+        while next < N {
+            tiles[next] = Self::at(column + next as u16, row);
+            next += 1;
+        }
+        tiles
+    }
+
     /// A part of this part: from `min` to `max`, in pixels of the tile.
     pub(super) fn part(self, min: Vec2, max: Vec2) -> Self {
         Self(Rect { min: self.0.min + min, max: self.0.min + max })
@@ -37,7 +48,7 @@ impl Tile {
 pub(super) const BODY: Tile = Tile::at(0, 0);
 pub(super) const SHEEN: Tile = Tile::at(1, 0);
 /// What tells lines apart whose colours are alike.
-pub(super) const MARKINGS: [Tile; 3] = [Tile::at(2, 0), Tile::at(3, 0), Tile::at(4, 0)];
+pub(super) const MARKINGS: [Tile; 3] = Tile::row(2, 0);
 pub(super) const EYES: Tile = Tile::at(5, 0);
 pub(super) const PUPILS: Tile = Tile::at(6, 0);
 pub(super) const LIDS: Tile = Tile::at(7, 0);
@@ -49,7 +60,7 @@ pub(super) const RING: Tile = Tile::at(4, 1);
 pub(super) const PULSE: Tile = Tile::at(5, 1);
 pub(super) const SPARK: Tile = Tile::at(6, 1);
 pub(super) const LOAD: Tile = Tile::at(7, 1);
-pub(super) const STONES: [Tile; 4] = [Tile::at(0, 2), Tile::at(1, 2), Tile::at(2, 2), Tile::at(3, 2)];
+pub(super) const STONES: [Tile; 4] = Tile::row(0, 2);
 /// Food: leaves, and the fruit that goes over them.
 pub(super) const FOODS: [(Tile, Tile); 2] = [(Tile::at(4, 2), Tile::at(6, 2)), (Tile::at(5, 2), Tile::at(7, 2))];
 /// The upper left corner of home, which is two tiles wide and high.

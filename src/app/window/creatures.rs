@@ -11,7 +11,7 @@ use crate::{
     config::{Preset, RunConfig},
     mind::{Creatures, HallOfFame, Honoured, Memories, WorkerState, consult, consultation, duplicate},
     protocol::{Consult, CreatureId, CreatureName, HabitatId},
-    record::{Lineage, ModelMark, hall_rows},
+    record::{Lineage, ModelMark, best_of_halls},
     sim::{Habitat, Life, Roster},
 };
 
@@ -64,7 +64,7 @@ pub(super) fn export(world: &mut World, name: CreatureName, file: &Path) -> Resu
 /// # Errors
 /// A sentence: why it cannot be.
 pub(super) fn export_best(world: &mut World, file: &Path) -> Result<(), String> {
-    let best = hall_rows(world).into_iter().max_by(|a, b| a.fitness.total_cmp(&b.fitness));
+    let best = best_of_halls(world);
     let best = best.ok_or("Nobody is in the hall of fame yet: it begins with the first generation's end.")?;
     export(world, (best.habitat, best.creature), file)
 }

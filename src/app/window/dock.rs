@@ -244,3 +244,55 @@ impl<F: FnMut(&mut Ui, Pane)> Behavior<Pane> for Panes<F> {
         self.edited |= matches!(action, EditAction::TileResized | EditAction::TileDropped);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_panel_has_a_place_and_is_found_where_it_was_left() {
+        let mut dock = Dock::default();
+        assert!(dock.is_whole() && Pane::ALL.iter().all(|pane| dock.shows(*pane)));
+        let front = |dock: &Dock| {
+            let mut front = dock.in_front();
+            front.sort_unstable();
+            front
+        };
+        assert_eq!(front(&dock), [Pane::Habitat, Pane::Controls, Pane::Fitness, Pane::Agent]);
+        dock.show_pane(Pane::Machine, true);
+        dock.show_pane(Pane::Controls, false);
+        assert!(!dock.shows(Pane::Controls) && dock.is_whole(), "it is hidden, not gone");
+        let kept = serde_json::to_string(&dock).unwrap();
+        let found: Dock = serde_json::from_str(&kept).unwrap();
+        assert_eq!(front(&found), [Pane::Habitat, Pane::Machine, Pane::Agent]);
+        dock.show_pane(Pane::Controls, true);
+        assert!(dock.shows(Pane::Controls));
+    }
+
+    #[test]
+    fn a_panel_comes_forward_unless_it_is_hidden_or_gives_way() {
+        let is_in_front = |dock: &Dock, pane: Pane| dock.in_front().contains(&pane);
+        let mut dock = Dock::default();
+        dock.bring_forward(Pane::WhatIf, &[Pane::Agent]);
+        assert!(is_in_front(&dock, Pane::Agent), "another one may stay in front");
+        dock.bring_forward(Pane::WhatIf, &[]);
+        assert!(is_in_front(&dock, Pane::WhatIf) && !is_in_front(&dock, Pane::Agent));
+        dock.show_pane(Pane::Agent, false);
+        dock.bring_forward(Pane::Agent, &[]);
+        assert!(is_in_front(&dock, Pane::WhatIf) && !dock.shows(Pane::Agent), "who hid it does not want it");
+    }
+
+    #[test]
+    fn a_dock_without_a_panel_or_with_one_twice_is_not_whole() {
+        let mut less = Dock::default();
+        let tile = less.tree.tiles.find_pane(&Pane::Log).unwrap();
+        less.tree.tiles.remove(tile);
+        assert!(!less.is_whole());
+        let mut more = Dock::default();
+        let _ = more.tree.tiles.insert_pane(Pane::Log);
+        assert!(!more.is_whole());
+        // As many as there should be, but one of them twice.
+        more.tree.tiles.remove(more.tree.tiles.find_pane(&Pane::Machine).unwrap());
+        assert!(!more.is_whole());
+    }
+}

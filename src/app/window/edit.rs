@@ -202,4 +202,35 @@ mod tests {
         assert!(step_back(world, true).unwrap_err().contains("another generation"));
         assert_eq!(world.resource::<Edits>().can(), (false, false));
     }
+
+    #[test]
+    fn a_new_edit_ends_what_could_be_made_again_and_old_ones_are_forgotten() {
+        let (mut app, habitat) = world();
+        let world = app.world_mut();
+        let food = Edit::Food(bare(world, habitat));
+        make(world, HabitatId(0), food).unwrap();
+        step_back(world, false).unwrap();
+        assert_eq!(world.resource::<Edits>().can(), (false, true));
+        (0..KEPT + 50).for_each(|_| make(world, HabitatId(0), food).unwrap());
+        assert_eq!(world.resource::<Edits>().can(), (true, false));
+        let mut taken_back = 0;
+        while world.resource::<Edits>().can().0 {
+            step_back(world, false).unwrap();
+            taken_back += 1;
+        }
+        assert_eq!(taken_back, KEPT);
+    }
+
+    #[test]
+    fn the_last_cell_of_home_stays() {
+        let (mut app, habitat) = world();
+        let world = app.world_mut();
+        let homes: Vec<Cell> = world.get::<Ground>(habitat).unwrap().all(Thing::Home).map(|(cell, _)| cell).collect();
+        homes[1..].iter().for_each(|cell| make(world, HabitatId(0), Edit::Home(*cell)).unwrap());
+        assert!(make(world, HabitatId(0), Edit::Home(homes[0])).unwrap_err().contains("last cell of home"));
+        assert_eq!(
+            world.get::<Ground>(habitat).unwrap().all(Thing::Home).map(|(cell, _)| cell).collect::<Vec<_>>(),
+            homes[..1]
+        );
+    }
 }

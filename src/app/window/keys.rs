@@ -33,11 +33,15 @@ pub(super) fn read_keys(
             }
             continue;
         };
-        // Letters and signs belong to whoever is typing; function keys and Ctrl do not.
-        if !is_typing || control || key.key_code == KeyCode::F12 {
+        if is_heard(key.key_code, control, is_typing) {
             wishes.0.push(wish);
         }
     }
+}
+
+/// Letters and signs belong to whoever is typing; function keys and Ctrl do not.
+fn is_heard(key: KeyCode, control: bool, is_typing: bool) -> bool {
+    !is_typing || control || key == KeyCode::F12
 }
 
 /// What a key means, with or without Ctrl and Shift.
@@ -106,7 +110,52 @@ mod tests {
         assert_eq!(control(KeyCode::Equal), Some(UserCommand::Look(Look::Scale(1.125))));
         assert_eq!((control(KeyCode::KeyZ), control(KeyCode::Space)), (Some(UserCommand::Undo), None));
         assert_eq!(wish_of(KeyCode::KeyZ, (true, true), &panels), Some(UserCommand::Redo));
+        assert_eq!(control(KeyCode::KeyY), Some(UserCommand::Redo));
+        assert_eq!(control(KeyCode::KeyS), Some(UserCommand::SaveRun(std::path::PathBuf::new())));
+        assert_eq!(
+            (plain(KeyCode::F12), control(KeyCode::F12)),
+            (Some(UserCommand::TakePicture), control(KeyCode::F12))
+        );
+        assert_eq!(
+            (plain(KeyCode::Home), plain(KeyCode::KeyF)),
+            (Some(UserCommand::Fit), Some(UserCommand::Follow(true)))
+        );
         panels.controls.playing = true;
-        assert_eq!(wish_of(KeyCode::Space, (false, false), &panels), Some(UserCommand::Pause));
+        (panels.stage.selected, panels.stage.follows) = (true, true);
+        let plain = |key| wish_of(key, (false, false), &panels);
+        assert_eq!(plain(KeyCode::Space), Some(UserCommand::Pause));
+        assert_eq!(plain(KeyCode::Escape), Some(UserCommand::Select(None)));
+        assert_eq!(plain(KeyCode::KeyF), Some(UserCommand::Follow(false)));
+    }
+
+    #[test]
+    fn what_somebody_types_is_no_wish() {
+        let heard = |is_typing| {
+            [(KeyCode::Space, false), (KeyCode::KeyF, false), (KeyCode::KeyS, true), (KeyCode::F12, false)]
+                .map(|(key, control)| is_heard(key, control, is_typing))
+        };
+        assert_eq!((heard(false), heard(true)), ([true; 4], [false, false, true, true]));
+    }
+
+    #[test]
+    fn speed_and_scale_have_an_end() {
+        let mut panels = Panels::default();
+        let mut speed = |now: f32, key| {
+            panels.controls.speed = now;
+            wish_of(key, (false, false), &panels)
+        };
+        for (now, key, next) in [
+            (900.0, KeyCode::Equal, 1000.0),
+            (f32::INFINITY, KeyCode::NumpadAdd, 1000.0),
+            (f32::INFINITY, KeyCode::Minus, 1000.0 / 1.5),
+            (0.6, KeyCode::NumpadSubtract, 0.5),
+        ] {
+            assert_eq!(speed(now, key), Some(UserCommand::SetSpeed(next)), "{now}");
+        }
+        for (now, key) in [(SCALES.1, KeyCode::Equal), (SCALES.0, KeyCode::Minus)] {
+            panels.top_bar.scale = now;
+            let wish = wish_of(key, (true, false), &panels);
+            assert_eq!(wish, Some(UserCommand::Look(Look::Scale(now))));
+        }
     }
 }

@@ -119,8 +119,8 @@ impl Library {
 }
 
 fn models() -> Vec<ModelChoice> {
-    let shipped =
-        ModelChoice { name: SHIPPED_NAME.to_owned(), word: String::new(), bytes: None, is_here: true, is_used: false };
+    let word = SHIPPED_NAME.to_owned();
+    let shipped = ModelChoice { name: word.clone(), word, bytes: None, is_here: true, is_used: false };
     let here = list_models(Path::new("."), &Hub::from_env());
     let found = here.iter().map(|found| ModelChoice {
         name: found.name.clone(),

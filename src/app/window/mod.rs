@@ -183,7 +183,7 @@ fn add_systems(app: &mut App) {
                 arrival::receive_run,
                 keep::keep_run,
                 models::read_models,
-                (pointer::tell_view, pointer::write_title).chain(),
+                (pointer::tell_view, pointer::tell_who, pointer::tell_words, pointer::write_title).chain(),
                 (recording::record_turns, screenshot::take_screenshot, keep::close_window).chain(),
             )
                 .chain(),

@@ -148,6 +148,7 @@ pub(super) fn is_finished(world: &mut World) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use bevy::time::TimeUpdateStrategy;
     use crossbeam_channel::{Sender, bounded};
 
     use super::*;
@@ -161,9 +162,9 @@ mod tests {
         protocol::{Action, Reply, Request, Thought, Thoughts},
     };
 
-    /// An app whose minds think until the gate opens, once for every turn.
-    fn app() -> (App, Sender<()>) {
-        let (open, gate) = bounded::<()>(64);
+    /// An app whose minds think until the gate opens, once for every turn; two generations of so many turns.
+    fn app(turns: u32) -> (App, Sender<()>) {
+        let (open, gate) = bounded::<()>(512);
         let link = WorkerLink::spawn(move |requests, replies| {
             while let Ok(Request::Think(think)) = requests.recv() {
                 if gate.recv().is_err() {
@@ -197,7 +198,7 @@ mod tests {
             .init_resource::<Arrival>()
             .add_systems(Update, play_turns);
         let mut config = RunConfig::default();
-        (config.mind.kind, config.run.turns, config.run.generations) = (MindKind::Rules, 3, 2);
+        (config.mind.kind, config.run.turns, config.run.generations) = (MindKind::Rules, turns, 2);
         spawn_habitats(app.world_mut(), plan_habitats(&config, false));
         (app, open)
     }
@@ -217,10 +218,18 @@ mod tests {
         assert_eq!(turns(app), wanted, "after {frames} frames");
     }
 
+    /// Frames in which further turns would be played, if any were due.
+    fn rest(app: &mut App) {
+        for _ in 0..20 {
+            app.update();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     #[test]
     fn frames_go_on_while_the_minds_think() {
-        let (mut app, open) = app();
-        app.world_mut().resource_mut::<Playback>().steps = 2;
+        let (mut app, open) = app(20);
+        app.world_mut().resource_mut::<Playback>().steps = 9;
         app.world_mut().resource_mut::<Playback>().playing = false;
         for _ in 0..100 {
             app.update();
@@ -230,23 +239,81 @@ mod tests {
         until(&mut app, 1);
         // What the person wants is heard meanwhile: no further turn begins.
         app.world_mut().resource_mut::<Playback>().pause();
-        open.send(()).unwrap();
-        for _ in 0..20 {
-            app.update();
-        }
+        (0..9).for_each(|_| open.send(()).unwrap());
+        rest(&mut app);
         assert!(turns(&app) <= 2 && app.world().resource::<Playback>().steps == 0);
     }
 
     #[test]
     fn a_generation_is_played_to_its_end_and_no_further() {
-        let (mut app, open) = app();
+        let (mut app, open) = app(3);
         (0..20).for_each(|_| open.send(()).unwrap());
         let mut playback = app.world_mut().resource_mut::<Playback>();
         (playback.playing, playback.to_generations_end) = (false, true);
         until(&mut app, 3);
-        for _ in 0..20 {
-            app.update();
-        }
+        rest(&mut app);
         assert_eq!(turns(&app), 3);
+    }
+
+    /// An app whose minds answer at once, whose clock stands still, and which plays at this speed.
+    fn quick(speed: f32) -> (App, Sender<()>) {
+        let (mut app, open) = app(300);
+        (0..400).for_each(|_| open.send(()).unwrap());
+        app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::ZERO));
+        app.world_mut().resource_mut::<Playback>().speed = speed;
+        app.update();
+        (app, open)
+    }
+
+    /// Lets this much time pass in one frame.
+    fn pass(app: &mut App, seconds: f32) {
+        app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::from_secs_f32(seconds)));
+        app.update();
+        app.insert_resource(TimeUpdateStrategy::ManualDuration(Duration::ZERO));
+    }
+
+    #[test]
+    fn as_many_turns_are_played_as_are_due() {
+        let (mut app, _open) = quick(20.5);
+        (0..10).for_each(|_| pass(&mut app, 0.1));
+        until(&mut app, 20);
+        rest(&mut app);
+        assert_eq!(turns(&app), 20, "half of one is left");
+        pass(&mut app, 0.03);
+        until(&mut app, 21);
+        // Those that pile up in a frame that takes long are not all made up for.
+        let (mut app, _open) = quick(1000.0);
+        pass(&mut app, 0.25);
+        until(&mut app, MOST_DUE as u64);
+        rest(&mut app);
+        assert_eq!(turns(&app), MOST_DUE as u64);
+    }
+
+    #[test]
+    fn turns_that_were_asked_for_one_by_one_are_played_and_no_more() {
+        let (mut app, open) = app(20);
+        (0..9).for_each(|_| open.send(()).unwrap());
+        let mut playback = app.world_mut().resource_mut::<Playback>();
+        (playback.playing, playback.steps) = (false, 2);
+        until(&mut app, 2);
+        rest(&mut app);
+        assert_eq!(turns(&app), 2);
+    }
+
+    #[test]
+    fn play_stops_where_it_is_to_and_waits_for_a_run_that_is_to_be_kept() {
+        let (mut app, _open) = quick(f32::INFINITY);
+        app.world_mut().resource_mut::<Playback>().pause();
+        rest(&mut app);
+        app.world_mut().resource_mut::<Keeping>().ask();
+        let begun = turns(&app);
+        let mut playback = app.world_mut().resource_mut::<Playback>();
+        (playback.playing, playback.stop_at) = (true, Some(begun + 7));
+        rest(&mut app);
+        assert_eq!(turns(&app), begun, "it has not been copied yet");
+        app.insert_resource(Keeping::default());
+        until(&mut app, begun + 7);
+        rest(&mut app);
+        assert_eq!(turns(&app), begun + 7);
     }
 }

@@ -1,5 +1,7 @@
 //! What the mouse does over the habitats, and what the picture is told of the minds.
 
+use std::collections::BTreeMap;
+
 use bevy::{prelude::*, window::PrimaryWindow};
 
 use super::{
@@ -93,7 +95,7 @@ fn drag(world: &World, from: Picked, to: Picked) -> Option<UserCommand> {
     goes.then_some(UserCommand::Edit(to.habitat, Edit::Agent(agent, to.cell)))
 }
 
-/// Tells the picture what only the minds' side knows.
+/// Tells the picture what the window knows: who is selected, how fast it goes, light or dark.
 pub(super) fn tell_view(world: &mut World) {
     let selected = world.resource::<Run>().selected.and_then(|name| creatures::body(world, name));
     let (dark, speed) = (world.resource::<States>().dark, world.resource::<Playback>().speed);
@@ -103,39 +105,53 @@ pub(super) fn tell_view(world: &mut World) {
     options.pace = if speed.is_finite() { speed } else { FASTEST };
     options.follow &= selected.is_some();
     world.resource_mut::<ViewOptions>().set_if_neq(options);
-    for habitat in habitats(world) {
-        tell_of(world, habitat);
+}
+
+/// Tells the picture who everybody is, by line, rank and name, where that may have changed since it was told last.
+pub(super) fn tell_who(
+    states: Res<States>,
+    lineage: Res<Lineage>,
+    habitats: Query<(&Habitat, Ref<Clock>, Ref<Creatures>, Ref<Roster>)>,
+    told: Query<&Persona>,
+    mut names: Local<BTreeMap<CreatureName, String>>,
+    mut commands: Commands,
+) {
+    // The panels write to their states in every frame.
+    let is_renamed = states.names != *names;
+    if is_renamed {
+        names.clone_from(&states.names);
+    }
+    for (habitat, clock, creatures, roster) in &habitats {
+        let is_new = lineage.is_changed() || clock.is_changed() || creatures.is_changed() || roster.is_changed();
+        if !(is_renamed || is_new) {
+            continue;
+        }
+        for (body, creature) in roster.iter().zip(&creatures.living) {
+            let name = (habitat.id, *creature);
+            let ancestry = lineage.creatures.get(&name);
+            let born = ancestry.map_or(0, |one| one.born);
+            let persona = Persona {
+                line: Some(ancestry.map_or(*creature, |one| one.founder).0),
+                elite: clock.generation > born,
+                newborn: clock.generation > 0 && clock.generation == born,
+                name: names.get(&name).cloned(),
+            };
+            if told.get(*body) != Ok(&persona) {
+                commands.entity(*body).insert(persona);
+            }
+        }
     }
 }
 
-/// Tells of everybody in a habitat: line, rank, name and last words.
-fn tell_of(world: &mut World, habitat: Entity) {
-    let (Some(id), Some(creatures), Some(roster)) =
-        (world.get::<Habitat>(habitat), world.get::<Creatures>(habitat), world.get::<Roster>(habitat))
-    else {
-        return;
-    };
-    let generation = world.get::<Clock>(habitat).map_or(0, |clock| clock.generation);
-    let names: Vec<(Entity, CreatureName)> =
-        roster.iter().copied().zip(creatures.living.iter().map(|creature| (id.id, *creature))).collect();
-    for (body, name) in names {
-        let ancestry = world.resource::<Lineage>().creatures.get(&name);
-        let born = ancestry.map_or(0, |one| one.born);
-        let persona = Persona {
-            line: Some(ancestry.map_or(name.1, |one| one.founder).0),
-            elite: generation > born,
-            newborn: generation > 0 && generation == born,
-            name: world.resource::<States>().names.get(&name).cloned(),
-        };
-        if world.get::<Persona>(body) != Some(&persona) {
-            world.entity_mut(body).insert(persona);
-        }
-        let said =
-            world.get::<LastThought>(body).and_then(|thought| thought.0.as_ref()).map(|thought| thought.text.as_ref());
-        let said = said.unwrap_or_default().trim();
-        if world.get::<Said>(body).is_none_or(|before| before.0 != said) {
-            let said = Said(said.to_owned());
-            world.entity_mut(body).insert(said);
+/// Tells the picture what everybody said last.
+pub(super) fn tell_words(
+    thoughts: Query<(Entity, &LastThought, Option<&Said>), Changed<LastThought>>,
+    mut commands: Commands,
+) {
+    for (body, thought, told) in &thoughts {
+        let said = thought.0.as_ref().map_or("", |thought| thought.text.trim());
+        if told.is_none_or(|told| told.0 != said) {
+            commands.entity(body).insert(Said(said.to_owned()));
         }
     }
 }
@@ -169,5 +185,53 @@ pub(super) fn write_title(
     let title = format!("Evolora: {state}");
     if window.title != title {
         window.title = title;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        protocol::{CreatureId, HabitatId, Streams},
+        record::Ancestry,
+    };
+
+    #[test]
+    fn who_everybody_is_is_looked_up_when_something_has_changed_and_at_no_other_time() {
+        let mut world = World::new();
+        world.insert_resource(States::default());
+        world.insert_resource(Lineage::default());
+        let bodies = [world.spawn_empty().id(), world.spawn_empty().id()];
+        let creatures = Creatures { living: vec![CreatureId(4), CreatureId(9)], ..Creatures::default() };
+        let clock = Clock { generation: 2, turn: 5 };
+        let streams = Streams { seed: 1, habitat: HabitatId(1), unseen: false };
+        let habitat = Habitat { id: HabitatId(1), streams };
+        let habitat = world.spawn((habitat, clock, creatures, Roster(bodies.to_vec()))).id();
+        let name = (HabitatId(1), CreatureId(9));
+        let born = |born| Ancestry { born, founder: CreatureId(3), ..Ancestry::default() };
+        world.resource_mut::<Lineage>().creatures.insert(name, born(2));
+        let system = world.register_system(tell_who);
+        // What is told of the second, who is forgotten before.
+        let told = |world: &mut World| {
+            world.entity_mut(bodies[1]).remove::<Persona>();
+            world.run_system(system).unwrap();
+            world.get::<Persona>(bodies[1]).cloned()
+        };
+        let newborn = Persona { line: Some(3), elite: false, newborn: true, name: None };
+        assert_eq!(told(&mut world), Some(newborn.clone()));
+        let elder = Persona { line: Some(4), elite: true, newborn: false, name: None };
+        assert_eq!(world.get::<Persona>(bodies[0]), Some(&elder), "who is not written down is a founder");
+        assert_eq!(told(&mut world), None, "nothing has changed");
+        world.resource_mut::<States>().set_changed();
+        assert_eq!(told(&mut world), None, "no name has changed");
+        world.resource_mut::<States>().names.insert(name, "Ada".to_owned());
+        let named = Persona { name: Some("Ada".to_owned()), ..newborn };
+        assert_eq!(told(&mut world), Some(named.clone()));
+        world.get_mut::<Clock>(habitat).unwrap().generation = 3;
+        assert_eq!(told(&mut world), Some(Persona { elite: true, newborn: false, ..named }));
+        world.resource_mut::<Lineage>().creatures.insert(name, born(3));
+        assert!(told(&mut world).is_some_and(|persona| persona.newborn));
+        world.get_mut::<Creatures>(habitat).unwrap().living[1] = CreatureId(10);
+        assert_eq!(told(&mut world).map(|persona| (persona.line, persona.name)), Some((Some(10), None)));
     }
 }

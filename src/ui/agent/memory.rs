@@ -6,12 +6,13 @@ use egui_plot::{Bar, BarChart, Plot};
 
 use super::model::{Mind, NormRow, Remembered};
 use crate::{
+    language::action_phrase,
     palette::{self, Rgb},
     ui::{
         bars::{BarCell, bar_grid, grid_width, line_height},
         theme::{SMALL, ink},
         widgets::{note, number_row, section},
-        words::{NOTHING, action_word, outcome_word, signed},
+        words::{NOTHING, outcome_word, signed},
     },
 };
 
@@ -164,7 +165,7 @@ fn show_table(ui: &mut Ui, memory: &[Remembered]) {
             let colour = if one.reward < 0.0 { palette::DANGER } else { palette::TEXT };
             let outcome = one.outcome.map_or(NOTHING, outcome_word);
             row.col(|ui| write(ui, &one.turn.to_string(), palette::TEXT_WEAK, true));
-            row.col(|ui| write(ui, action_word(one.did), palette::TEXT, false));
+            row.col(|ui| write(ui, action_phrase(one.did), palette::TEXT, false));
             row.col(|ui| write(ui, outcome, palette::TEXT, false));
             row.col(|ui| write(ui, &signed(one.reward), colour, true));
             row.col(|ui| write(ui, &signed(one.log_acted.into()), palette::TEXT, true));

@@ -1,12 +1,15 @@
 use std::{path::PathBuf, sync::Arc};
 
 use bevy_egui::egui;
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::{memory::norm_grid, mind::card_path, table::sorted, *};
 use crate::{
     protocol::{Action, CreatureId, CreatureName, Direction, HabitatId, Outcome, Thing},
-    ui::legible::assert_legible,
+    ui::{
+        legible::assert_legible,
+        trial::{Trial, click, try_panel, write},
+    },
 };
 
 fn name(number: u32) -> CreatureName {
@@ -87,22 +90,10 @@ fn model() -> AgentModel {
     AgentModel { agents: rows(), selected: Some(Arc::new(mind())), ..AgentModel::default() }
 }
 
-type Bench = (AgentModel, AgentState, Vec<UserCommand>);
+type Panel = Trial<AgentModel, AgentState>;
 
-fn harness(model: AgentModel) -> Harness<'static, Bench> {
-    let mut harness = Harness::builder().with_size(egui::vec2(900.0, 2600.0)).build_ui_state(
-        |ui: &mut egui::Ui, (model, state, wishes): &mut Bench| wishes.extend(show_agent(ui, model, state)),
-        (model, AgentState::default(), Vec::new()),
-    );
-    harness.run_steps(3);
-    harness
-}
-
-fn click(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand> {
-    harness.state_mut().2.clear();
-    harness.get_by_label(label).click();
-    harness.run_steps(3);
-    harness.state().2.clone()
+fn harness(model: AgentModel) -> Panel {
+    try_panel(show_agent, (model, AgentState::default()), (900.0, 2600.0), 1.0)
 }
 
 #[test]
@@ -128,17 +119,16 @@ fn rows_are_sorted_by_every_column_both_ways() {
 #[test]
 fn a_click_on_a_heading_sorts_and_a_second_one_turns_it_round() {
     let mut harness = harness(AgentModel { selected: None, ..model() });
-    let above = |harness: &Harness<'_, Bench>, a: &str, b: &str| {
-        harness.get_by_label(a).rect().top() < harness.get_by_label(b).rect().top()
-    };
+    let above =
+        |harness: &Panel, a: &str, b: &str| harness.get_by_label(a).rect().top() < harness.get_by_label(b).rect().top();
     assert!(above(&harness, "12.5", "-4.0"));
     click(&mut harness, "fitness");
-    assert_eq!((harness.state().1.sort, harness.state().1.descending), (SortBy::Fitness, true));
+    assert_eq!((harness.state().state.sort, harness.state().state.descending), (SortBy::Fitness, true));
     assert!(above(&harness, "101.2", "12.5") && above(&harness, "12.5", "-4.0"));
     click(&mut harness, "fitness");
     assert!(above(&harness, "-4.0", "12.5") && above(&harness, "12.5", "101.2"));
     click(&mut harness, "no.");
-    assert_eq!((harness.state().1.sort, harness.state().1.descending), (SortBy::Number, false));
+    assert_eq!((harness.state().state.sort, harness.state().state.descending), (SortBy::Number, false));
 }
 
 #[test]
@@ -168,14 +158,11 @@ fn every_button_says_what_it_wants() {
     assert_eq!(click(&mut harness, "5 · 25 %"), [UserCommand::Select(Some(name(5)))]);
     assert_eq!(click(&mut harness, "31"), [UserCommand::Select(Some(name(31)))]);
     assert_eq!(click(&mut harness, "Rename"), [], "there is no new name");
-    harness.get_by_label("Name").focus();
-    harness.run_steps(2);
-    harness.get_by_label("Name").type_text("Bo ");
-    harness.run_steps(2);
+    write(&mut harness, "Name", "Bo ");
     assert_eq!(click(&mut harness, "Rename"), [UserCommand::Rename(name(7), "Bo".to_owned())]);
     let card = PathBuf::from("creatures/7.card");
     assert_eq!(click(&mut harness, "Export card"), [UserCommand::ExportCard(name(7), card)]);
-    harness.state_mut().0.following = true;
+    harness.state_mut().model.following = true;
     harness.run_steps(2);
     assert_eq!(click(&mut harness, "Stop following"), [UserCommand::Follow(false)]);
 }
@@ -184,7 +171,7 @@ fn every_button_says_what_it_wants() {
 fn another_mind_has_another_name_and_card() {
     let mut harness = harness(model());
     let other = Mind { name: name(21), title: Some("Ada L.".to_owned()), ..mind() };
-    harness.state_mut().0.selected = Some(Arc::new(other));
+    harness.state_mut().model.selected = Some(Arc::new(other));
     harness.run_steps(2);
     let card = PathBuf::from("creatures/Ada-L-.card");
     assert_eq!(click(&mut harness, "Export card"), [UserCommand::ExportCard(name(21), card)]);
@@ -201,7 +188,7 @@ fn the_turn_is_shown_as_it_was() {
     harness.get_by_label("pick up 10.0 %");
     harness.get_by_label("wait 0.9 %");
     let tops = Action::ALL.map(|action| {
-        let label = crate::ui::words::action_word(action);
+        let label = crate::language::action_phrase(action);
         harness.get_all_by_label_contains(&format!("{label} ")).next().unwrap().rect().top()
     });
     assert!(tops.is_sorted(), "the actions stand in their order: {tops:?}");
@@ -210,7 +197,7 @@ fn the_turn_is_shown_as_it_was() {
     let mut other = mind();
     let turn = other.turn.as_mut().unwrap();
     (turn.stood_in, turn.policy) = (true, [0.0; 8]);
-    harness.state_mut().0.selected = Some(Arc::new(other));
+    harness.state_mut().model.selected = Some(Arc::new(other));
     harness.run_steps(2);
     harness.get_by_label("The mind did not answer: `rules` decided in its stead.");
     harness.get_by_label("No action was weighed: the words were read as \"move north\".");

@@ -4,13 +4,14 @@ use bevy_egui::egui::{Frame, Label, RichText, TextStyle, Ui};
 
 use super::model::{Mind, ShownTurn};
 use crate::{
+    language::action_phrase,
     palette,
     protocol::Action,
     ui::{
         bars::{BarRow, bar_row},
         theme::ink,
         widgets::{note, section},
-        words::{action_word, outcome_word, percent},
+        words::{outcome_word, percent},
     },
 };
 
@@ -48,12 +49,12 @@ pub(super) const fn who_drew(turn: &ShownTurn) -> Option<&'static str> {
 fn show_actions(ui: &mut Ui, turn: &ShownTurn) {
     ui.spacing_mut().item_spacing.y = 2.0;
     if turn.policy.iter().all(|p| *p == 0.0) {
-        note(ui, &format!("No action was weighed: the words were read as \"{}\".", action_word(turn.action)));
+        note(ui, &format!("No action was weighed: the words were read as \"{}\".", action_phrase(turn.action)));
         return;
     }
     for (action, part) in Action::ALL.into_iter().zip(turn.policy) {
         let chosen = action == turn.action;
-        bar_row(ui, &BarRow { name: action_word(action), part, value: percent(part), chosen });
+        bar_row(ui, &BarRow { name: action_phrase(action), part, value: percent(part), chosen });
     }
     ui.add_space(4.0);
 }

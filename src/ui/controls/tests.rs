@@ -1,15 +1,18 @@
 //! The column's buttons, sliders and words.
 
-use bevy_egui::egui::{Rect, accesskit::Role, pos2, vec2};
-use egui_kittest::{Harness, kittest::Queryable};
+use bevy_egui::egui::{Rect, accesskit::Role, pos2};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
 use crate::{
     config::{RunConfig, SettingValue},
-    ui::setting::usual,
+    ui::{
+        setting::usual,
+        trial::{Trial, taken, try_panel},
+    },
 };
 
-type Seen = (ControlsModel, ControlsState, Vec<UserCommand>);
+type Panel = Trial<ControlsModel, ControlsState>;
 
 fn model() -> ControlsModel {
     let values = Arc::new(RunConfig::default().values());
@@ -17,18 +20,14 @@ fn model() -> ControlsModel {
     ControlsModel { speed: 12.0, seed: 41, settings, living, defaults, ..ControlsModel::default() }
 }
 
-fn harness(model: ControlsModel, state: ControlsState, size: (f32, f32)) -> Harness<'static, Seen> {
-    Harness::builder().with_size(vec2(size.0, size.1)).build_ui_state(
-        |ui: &mut Ui, (model, state, wishes): &mut Seen| wishes.extend(show_controls(ui, model, state)),
-        (model, state, Vec::new()),
-    )
+fn harness(model: ControlsModel, state: ControlsState, size: (f32, f32), scale: f32) -> Panel {
+    try_panel(show_controls, (model, state), size, scale)
 }
 
 fn click(label: &str, model: ControlsModel) -> Vec<UserCommand> {
-    let mut seen = harness(model, ControlsState::default(), (260.0, 700.0));
+    let mut seen = harness(model, ControlsState::default(), (260.0, 700.0), 1.0);
     seen.get_by_role_and_label(Role::Button, label).click();
-    seen.run();
-    seen.state().2.clone()
+    taken(&mut seen)
 }
 
 #[test]
@@ -45,7 +44,7 @@ fn every_button_says_what_it_wants() {
 
 #[test]
 fn files_and_presets_are_asked_for_by_name() {
-    let mut seen = harness(model(), ControlsState::default(), (260.0, 700.0));
+    let mut seen = harness(model(), ControlsState::default(), (260.0, 700.0), 1.0);
     seen.get_by_label("Presets and files").click();
     seen.run();
     for label in ["Original", "Save settings", "Load settings"] {
@@ -58,13 +57,13 @@ fn files_and_presets_are_asked_for_by_name() {
         UserCommand::SaveSettings(file.clone()),
         UserCommand::LoadSettings(file),
     ];
-    assert_eq!(seen.state().2, expected);
+    assert_eq!(seen.state().wishes, expected);
 }
 
 /// The column with one setting alone: the search finds it by its key.
-fn only(key: &str) -> Harness<'static, Seen> {
+fn only(key: &str) -> Panel {
     let state = ControlsState { search: key.to_owned(), ..ControlsState::default() };
-    harness(model(), state, (260.0, 900.0))
+    harness(model(), state, (260.0, 900.0), 1.0)
 }
 
 #[test]
@@ -81,7 +80,7 @@ fn each_slider_changes_its_setting_alone_and_keeps_to_its_range() {
         seen.run_steps(2);
         seen.drop_at(pos2(rect.right() + 500.0, rect.center().y));
         seen.run_steps(2);
-        let changes: Vec<_> = seen.state().2.clone();
+        let changes: Vec<_> = seen.state().wishes.clone();
         let Some(UserCommand::Change(change)) = changes.last() else { panic!("{}: {changes:?}", spec.key) };
         let [(key, text)] = &change[..] else { panic!("{change:?}") };
         assert_eq!(key, spec.key);
@@ -112,17 +111,17 @@ fn switches_and_words_change_what_they_name() {
     seen.get_by_role_and_label(Role::CheckBox, "Agents learn").click();
     seen.run();
     let changed = |key: &str, value: &str| UserCommand::Change(vec![(key.to_owned(), value.to_owned())]);
-    assert_eq!(seen.state().2, [changed("learning.enabled", "false")]);
+    assert_eq!(seen.state().wishes, [changed("learning.enabled", "false")]);
     let mut seen = only("evolution.inheritance");
     seen.get_by_role(Role::ComboBox).click();
     seen.run();
     seen.get_by_label("baldwin").click();
     seen.run();
-    assert_eq!(seen.state().2, [changed("evolution.inheritance", "baldwin")]);
+    assert_eq!(seen.state().wishes, [changed("evolution.inheritance", "baldwin")]);
     let mut seen = only("lora.targets");
     seen.get_by_label("gate").click();
     seen.run();
-    assert_eq!(seen.state().2, [changed("lora.targets", "q,v,o,gate,down")]);
+    assert_eq!(seen.state().wishes, [changed("lora.targets", "q,v,o,gate,down")]);
 }
 
 #[test]
@@ -131,21 +130,18 @@ fn changes_that_wait_are_counted_and_the_default_is_a_click_away() {
     (config.habitat.size, config.mind.temperature) = (30, 1.5);
     let waiting = ControlsModel { settings: Arc::new(config.values()), ..model() };
     let state = ControlsState { search: "mind.temperature".to_owned(), ..ControlsState::default() };
-    let mut seen = harness(waiting, state, (260.0, 700.0));
+    let mut seen = harness(waiting, state, (260.0, 700.0), 1.0);
     seen.get_by_label("1 change waits until the run starts again.");
     seen.get_by_label("↺").click();
     seen.run();
-    assert_eq!(seen.state().2, [UserCommand::Change(vec![("mind.temperature".to_owned(), "0.7".to_owned())])]);
+    assert_eq!(seen.state().wishes, [UserCommand::Change(vec![("mind.temperature".to_owned(), "0.7".to_owned())])]);
 }
 
 #[test]
 fn nothing_reaches_beyond_the_column() {
     for width in [220.0, 272.0] {
         for scale in [1.0, 1.5] {
-            let seen = Harness::builder().with_size(vec2(width, 900.0)).with_pixels_per_point(scale).build_ui_state(
-                |ui: &mut Ui, (model, state, wishes): &mut Seen| wishes.extend(show_controls(ui, model, state)),
-                (model(), ControlsState::default(), Vec::new()),
-            );
+            let seen = harness(model(), ControlsState::default(), (width, 900.0), scale);
             for role in [Role::Button, Role::Slider, Role::SpinButton, Role::ComboBox, Role::TextInput] {
                 for node in seen.get_all_by_role(role) {
                     assert!(node.rect().right() <= width + 0.5, "{role:?} at {} in {width}", node.rect());

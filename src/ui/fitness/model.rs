@@ -304,6 +304,7 @@ mod tests {
         assert_eq!(points(&model.together().living, Quantity::Mean), [[3.25, 1.0], [3.5, 2.0]]);
         model.note_generation(row(0, 3, 4.0));
         assert!(points(&model.together().living, Quantity::Mean).is_empty());
+        assert!(model.each().all(|(_, set)| set.living.is_empty()), "nor those of the habitat alone");
         assert_eq!(points(&model.together().over, Quantity::Mean), [[4.0, 4.0]]);
         model.note_turn(50, &[row(0, 4, 2.0)]);
         model.note_turn(10, &[row(0, 4, 1.0)]);

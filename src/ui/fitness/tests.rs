@@ -1,9 +1,12 @@
-use bevy_egui::egui::{Rect, Ui, pos2, vec2};
-use egui_kittest::{Harness, kittest::Queryable};
+use bevy_egui::egui::{Rect, pos2, vec2};
+use egui_kittest::kittest::Queryable;
 use egui_plot::PlotPoint;
 
 use super::*;
-use crate::protocol::HabitatId;
+use crate::{
+    protocol::HabitatId,
+    ui::trial::{Trial, click, try_panel},
+};
 
 /// Two habitats, three generations, and one that lives.
 fn model(habitats: u32) -> FitnessModel {
@@ -32,25 +35,8 @@ fn model(habitats: u32) -> FitnessModel {
     model
 }
 
-struct Seen {
-    model: FitnessModel,
-    state: FitnessState,
-    wishes: Vec<UserCommand>,
-}
-
-fn harness(model: FitnessModel, size: (f32, f32), scale: f32) -> Harness<'static, Seen> {
-    let show = |ui: &mut Ui, seen: &mut Seen| {
-        let wishes = show_fitness(ui, &seen.model, &mut seen.state);
-        seen.wishes.extend(wishes);
-    };
-    let seen = Seen { model, state: FitnessState::default(), wishes: Vec::new() };
-    let builder = Harness::builder().with_size(vec2(size.0, size.1)).with_pixels_per_point(scale);
-    builder.build_ui_state(show, seen)
-}
-
-fn click(harness: &mut Harness<'static, Seen>, label: &str) {
-    harness.get_by_label(label).click();
-    harness.run();
+fn harness(model: FitnessModel, size: (f32, f32), scale: f32) -> Trial<FitnessModel, FitnessState> {
+    try_panel(show_fitness, (model, FitnessState::default()), size, scale)
 }
 
 #[test]
@@ -112,21 +98,14 @@ fn something_else_is_shown_beside_fitness() {
 #[test]
 fn the_buttons_write_the_file_that_is_named() {
     let mut harness = harness(model(1), (900.0, 300.0), 1.0);
-    click(&mut harness, "Export PNG");
-    click(&mut harness, "Export CSV");
+    assert_eq!(click(&mut harness, "Export PNG"), [UserCommand::ExportPlot("generations.png".into())]);
+    assert_eq!(click(&mut harness, "Export CSV"), [UserCommand::ExportRows("generations.csv".into())]);
     harness.state_mut().state.file = " runs/a.b.PNG ".to_owned();
     harness.run();
-    click(&mut harness, "Export CSV");
-    let expected = [
-        UserCommand::ExportPlot("generations.png".into()),
-        UserCommand::ExportRows("generations.csv".into()),
-        UserCommand::ExportRows("runs/a.b.csv".into()),
-    ];
-    assert_eq!(harness.state().wishes, expected);
+    assert_eq!(click(&mut harness, "Export CSV"), [UserCommand::ExportRows("runs/a.b.csv".into())]);
     harness.state_mut().state.file.clear();
     harness.run();
-    click(&mut harness, "Export PNG");
-    assert_eq!(harness.state().wishes.len(), 3, "there is no file to write");
+    assert_eq!(click(&mut harness, "Export PNG"), [], "there is no file to write");
 }
 
 #[test]
@@ -134,8 +113,7 @@ fn in_a_narrow_panel_the_export_is_in_a_menu() {
     let mut harness = harness(model(1), (400.0, 300.0), 1.0);
     assert!(harness.query_by_label("Export PNG").is_none());
     click(&mut harness, "Export");
-    click(&mut harness, "Export PNG");
-    assert_eq!(harness.state().wishes, [UserCommand::ExportPlot("generations.png".into())]);
+    assert_eq!(click(&mut harness, "Export PNG"), [UserCommand::ExportPlot("generations.png".into())]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 use std::path::PathBuf;
 
 use bevy_egui::egui;
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
-use crate::ui::legible::assert_legible;
+use crate::ui::{
+    legible::assert_legible,
+    trial::{Trial, click, click_one_of, try_panel, write},
+};
 
 fn choice(name: &str, bytes: u64, is_here: bool, is_used: bool) -> ModelChoice {
     ModelChoice { name: name.to_owned(), word: name.to_owned(), bytes: Some(bytes), is_here, is_used }
@@ -28,37 +31,8 @@ fn model() -> LibraryModel {
     }
 }
 
-type Bench = (LibraryModel, LibraryState, Vec<UserCommand>);
-
-fn harness(model: LibraryModel) -> Harness<'static, Bench> {
-    let mut harness = Harness::builder().with_size(egui::vec2(420.0, 1400.0)).build_ui_state(
-        |ui: &mut egui::Ui, (model, state, wishes): &mut Bench| wishes.extend(show_library(ui, model, state)),
-        (model, LibraryState::default(), Vec::new()),
-    );
-    harness.run_steps(3);
-    harness
-}
-
-fn click(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand> {
-    harness.state_mut().2.clear();
-    harness.get_by_label(label).click();
-    harness.run_steps(3);
-    harness.state().2.clone()
-}
-
-fn write(harness: &mut Harness<'_, Bench>, field: &str, text: &str) {
-    harness.get_by_label(field).focus();
-    harness.run_steps(2);
-    harness.get_by_label(field).type_text(text);
-    harness.run_steps(2);
-}
-
-/// The second of the buttons with this name is beside a path field, or there is one alone.
-fn click_last(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand> {
-    harness.state_mut().2.clear();
-    harness.get_all_by_label(label).last().unwrap().click();
-    harness.run_steps(3);
-    harness.state().2.clone()
+fn harness(model: LibraryModel) -> Trial<LibraryModel, LibraryState> {
+    try_panel(show_library, (model, LibraryState::default()), (420.0, 1400.0), 1.0)
 }
 
 #[test]
@@ -67,14 +41,11 @@ fn another_model_says_what_it_costs_before_it_is_used() {
     harness.get_by_label("✓ in use");
     harness.get_by_label("144.8 MB, here");
     harness.get_by_label("290.1 MB, not here");
-    harness.get_all_by_label("Use").next().unwrap().click();
-    harness.run_steps(3);
-    assert_eq!(harness.state().2, [], "nothing is done yet");
+    assert_eq!(click_one_of(&mut harness, "Use", false), [], "nothing is done yet");
     harness.get_by_label("Everything starts again from generation 0 with smollm-135m-instruct. The run on show is not kept anywhere and is lost: save it first, if it is dear to you.");
     assert_eq!(click(&mut harness, "Leave it"), []);
     assert!(harness.query_by_label("Start again").is_none());
-    harness.get_all_by_label("Use").next().unwrap().click();
-    harness.run_steps(3);
+    click_one_of(&mut harness, "Use", false);
     assert_eq!(click(&mut harness, "Start again"), [UserCommand::UseModel("smollm-135m-instruct".to_owned())]);
     assert!(harness.query_by_label("Start again").is_none());
 }
@@ -82,10 +53,10 @@ fn another_model_says_what_it_costs_before_it_is_used() {
 #[test]
 fn any_file_can_be_a_model() {
     let mut harness = harness(LibraryModel { kept_in: Some(PathBuf::from("runs/mine")), ..model() });
-    assert_eq!(click_last(&mut harness, "Use"), [], "there is no path");
+    assert_eq!(click_one_of(&mut harness, "Use", true), [], "there is no path");
     assert!(harness.query_by_label("Start again").is_none());
     write(&mut harness, "Model file or name", " models/x.gguf ");
-    click_last(&mut harness, "Use");
+    click_one_of(&mut harness, "Use", true);
     harness.get_by_label(
         "Everything starts again from generation 0 with models/x.gguf. The run on show stays in runs/mine.",
     );
@@ -99,7 +70,7 @@ fn a_download_is_asked_for_and_shows_how_far_it_is() {
     harness.get_by_label_contains("tinystories-33m (290.1 MB) is fetched from the Hugging Face hub");
     assert_eq!(click(&mut harness, "Fetch it"), [UserCommand::DownloadModel("tinystories-33m".to_owned())]);
     let download = Download { name: "tinystories-33m".to_owned(), done: 29_010_000, total: Some(290_100_000) };
-    harness.state_mut().0.download = Some(download);
+    harness.state_mut().model.download = Some(download);
     harness.run_steps(2);
     assert_eq!(harness.get_all_by_label("tinystories-33m: 29.0 of 290.1 MB, 10 %").count(), 2, "a bar and its words");
     assert_eq!(click(&mut harness, "Download"), []);
@@ -119,7 +90,7 @@ fn runs_are_kept_and_gone_on_with() {
     assert_eq!(click(&mut harness, "Open"), []);
     harness.get_by_label_contains("The run in elsewhere/run goes on");
     assert_eq!(click(&mut harness, "Go on with it"), [UserCommand::OpenRun(PathBuf::from("elsewhere/run"))]);
-    harness.state_mut().0.kept_in = Some(PathBuf::from("runs/first"));
+    harness.state_mut().model.kept_in = Some(PathBuf::from("runs/first"));
     harness.run_steps(2);
     harness.get_by_label("on show");
     harness.get_by_label("It is kept in runs/first, at every generation's end.");
@@ -135,10 +106,10 @@ fn creatures_come_in_and_go_out() {
     assert_eq!(click(&mut harness, "Import"), [UserCommand::ImportCard(PathBuf::from("a.card"))]);
     harness.get_by_label_contains("Agent Ada (171), fitness 812.2");
     assert_eq!(click(&mut harness, "Export best"), [UserCommand::ExportBest(PathBuf::from("creatures/best.card"))]);
-    harness.state_mut().0.imported = Some("a.card".to_owned());
+    harness.state_mut().model.imported = Some("a.card".to_owned());
     harness.run_steps(2);
     harness.get_by_label("At the next start everybody begins with a.card.");
-    harness.state_mut().0.best = None;
+    harness.state_mut().model.best = None;
     harness.run_steps(2);
     harness.get_by_label_contains("When the first generation has ended");
 }

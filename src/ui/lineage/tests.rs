@@ -1,7 +1,8 @@
 use bevy_egui::egui::{self, Modifiers, PointerButton, Rect};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
+use crate::ui::trial::{Trial, try_panel};
 
 fn one(creature: u32, born: u32, died: Option<u32>, parents: Option<(u32, u32, f64)>) -> Relative {
     Relative {
@@ -32,23 +33,14 @@ fn model() -> LineageModel {
     LineageModel { habitat: HabitatId(2), revision: 1, generation: 2, creatures, selected: None }
 }
 
-struct Seen {
-    model: LineageModel,
-    state: LineageState,
-    wishes: Vec<UserCommand>,
+type Panel = Trial<LineageModel, LineageState>;
+
+fn harness(model: LineageModel, size: (f32, f32), scale: f32) -> Panel {
+    try_panel(show_lineage, (model, LineageState::default()), size, scale)
 }
 
-fn harness(model: LineageModel, size: (f32, f32), scale: f32) -> Harness<'static, Seen> {
-    let show = |ui: &mut Ui, seen: &mut Seen| {
-        let wishes = show_lineage(ui, &seen.model, &mut seen.state);
-        seen.wishes.extend(wishes);
-    };
-    let seen = Seen { model, state: LineageState::default(), wishes: Vec::new() };
-    let builder = Harness::builder().with_size(vec2(size.0, size.1)).with_pixels_per_point(scale);
-    builder.build_ui_state(show, seen)
-}
-
-fn press(harness: &mut Harness<'static, Seen>, label: &str) {
+/// Nodes are painted; the pointer finds them.
+fn press(harness: &mut Panel, label: &str) {
     let at = harness.get_by_label(label).rect().center();
     harness.hover_at(at);
     harness.run();
@@ -150,7 +142,7 @@ fn the_selected_one_and_its_ancestors_are_known_and_a_change_gives_new_places() 
 #[test]
 fn the_mouse_moves_zooms_and_brings_everything_back() {
     let mut harness = harness(model(), (700.0, 300.0), 1.0);
-    let place = |harness: &Harness<'static, Seen>, label: &str| harness.get_by_label(label).rect().center();
+    let place = |harness: &Panel, label: &str| harness.get_by_label(label).rect().center();
     let (three, four) = ("Creature 3, generation 1", "Creature 4, generation 1");
     let before = (place(&harness, three), place(&harness, four));
     let empty = pos2(600.0, 60.0);
@@ -203,4 +195,66 @@ fn the_whole_tree_fits_at_every_size() {
             }
         }
     }
+}
+
+/// Forty generations of seven who all die with their own.
+fn long() -> LineageModel {
+    let creatures = (0..40)
+        .flat_map(|generation| (0..7).map(move |at| one(7 * generation + at, generation, Some(generation), None)));
+    LineageModel { revision: 1, generation: 39, creatures: creatures.collect(), ..LineageModel::default() }
+}
+
+#[test]
+fn the_whole_of_a_long_tree_fits_and_no_drag_loses_it() {
+    for size in [(640.0, 240.0), (1200.0, 500.0)] {
+        let mut harness = harness(long(), size, 1.0);
+        let panel = Rect::from_min_size(pos2(0.0, 0.0), vec2(size.0, size.1));
+        let seen = |harness: &Panel| {
+            harness.query_all_by_label_contains(", generation ").filter(|node| panel.contains_rect(node.rect())).count()
+        };
+        assert!(seen(&harness) < 200, "the newest are seen");
+        harness.get_by_label("Whole").click();
+        harness.run_steps(3);
+        assert_eq!(seen(&harness), 280);
+        for way in [vec2(-5000.0, 0.0), vec2(0.0, 5000.0)] {
+            let empty = panel.center();
+            harness.drag_at(empty);
+            harness.run();
+            harness.hover_at(empty + way);
+            harness.run();
+            harness.drop_at(empty + way);
+            harness.run();
+            let seen = seen(&harness);
+            assert!(0 < seen && seen < 280, "{seen} are left in sight");
+        }
+    }
+}
+
+#[test]
+fn a_click_beside_everybody_selects_nobody_and_a_second_one_shows_the_whole_tree() {
+    let mut harness = harness(model(), (700.0, 300.0), 1.0);
+    let beside = harness.get_by_label("Creature 0, generation 0").rect().center() - vec2(0.0, 30.0);
+    harness.hover_at(beside);
+    harness.run();
+    let click = |harness: &mut Panel| {
+        for pressed in [true, false] {
+            let modifiers = Modifiers::NONE;
+            harness.input_mut().events.push(egui::Event::PointerButton {
+                pos: beside,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers,
+            });
+        }
+    };
+    assert_eq!(harness.state().state.view, View::Newest);
+    click(&mut harness);
+    harness.step();
+    assert_eq!((&harness.state().wishes[..], harness.state().state.view), (&[][..], View::Newest));
+    // Two in a moment.
+    harness.run_steps(6);
+    click(&mut harness);
+    click(&mut harness);
+    harness.step();
+    assert_eq!((&harness.state().wishes[..], harness.state().state.view), (&[][..], View::Whole));
 }

@@ -1,7 +1,8 @@
 use bevy_egui::egui::{Rect, pos2, vec2};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
+use crate::ui::trial::{Trial, click, try_panel, write};
 
 const LONG: &str = "The minds' worker thread has stopped (out of memory); it was started anew (1 of 3 times), and `rules` \
                     stood in for a turn.";
@@ -19,9 +20,10 @@ fn model() -> LogModel {
     model
 }
 
-fn harness(model: LogModel, size: (f32, f32), scale: f32) -> Harness<'static, LogState> {
-    let builder = Harness::builder().with_size(vec2(size.0, size.1)).with_pixels_per_point(scale);
-    builder.build_ui_state(move |ui, state| assert!(show_log(ui, &model, state).is_empty()), LogState::default())
+type Panel = Trial<LogModel, LogState>;
+
+fn harness(model: LogModel, size: (f32, f32), scale: f32) -> Panel {
+    try_panel(show_log, (model, LogState::default()), size, scale)
 }
 
 #[test]
@@ -45,33 +47,29 @@ fn the_same_again_is_counted_and_old_notices_are_forgotten() {
 #[test]
 fn notices_are_listed_newest_first_or_the_other_way_round() {
     let mut harness = harness(model(), (420.0, 400.0), 1.0);
-    let top = |harness: &Harness<'static, LogState>, text: &str| harness.get_by_label(text).rect().top();
+    let top = |harness: &Panel, text: &str| harness.get_by_label(text).rect().top();
     assert!(top(&harness, "The run is saved.") < top(&harness, LONG));
     assert!(top(&harness, LONG) < top(&harness, "A lesson was refused."));
     harness.get_by_label("2 times");
     harness.get_by_label("✗ Error");
     harness.get_by_label("⚠ Warning");
     harness.get_by_label("14:03:31 · generation 3, turn 31");
-    harness.get_by_label("Newest first").click();
-    harness.run();
-    assert!(harness.state().oldest_first);
+    assert_eq!(click(&mut harness, "Newest first"), []);
+    assert!(harness.state().state.oldest_first);
     assert!(top(&harness, "The run is saved.") > top(&harness, LONG));
 }
 
 #[test]
 fn a_search_leaves_what_has_the_text() {
     let mut harness = harness(model(), (420.0, 400.0), 1.0);
-    harness.get_by_label("Search the log").focus();
-    harness.run();
-    harness.get_by_label("Search the log").type_text("REFUSED");
-    harness.run();
+    write(&mut harness, "Search the log", "REFUSED");
     harness.get_by_label("A lesson was refused.");
     assert!(harness.query_by_label(LONG).is_none());
-    harness.state_mut().search = "error".to_owned();
+    harness.state_mut().state.search = "error".to_owned();
     harness.run();
     harness.get_by_label(LONG);
     assert!(harness.query_by_label("A lesson was refused.").is_none());
-    harness.state_mut().search = "xyz".to_owned();
+    harness.state_mut().state.search = "xyz".to_owned();
     harness.run();
     harness.get_by_label("No notice has this text.");
 }
@@ -87,10 +85,9 @@ fn a_long_log_lists_the_newest_and_says_how_many_it_leaves_out() {
     harness.get_by_label("300 older ones are not listed; search for them.");
 }
 
-fn banners(banners: Vec<Banner>, width: f32) -> Harness<'static, Vec<UserCommand>> {
-    Harness::builder()
-        .with_size(vec2(width, 200.0))
-        .build_ui_state(move |ui, wishes: &mut Vec<UserCommand>| wishes.extend(show_banners(ui, &banners)), Vec::new())
+fn banners(banners: Vec<Banner>, width: f32) -> Trial<Vec<Banner>, ()> {
+    let show = |ui: &mut Ui, banners: &Vec<Banner>, (): &mut ()| show_banners(ui, banners);
+    try_panel(show, (banners, ()), (width, 200.0), 1.0)
 }
 
 #[test]
@@ -105,9 +102,7 @@ fn a_banner_says_what_matters_and_goes_when_it_is_dismissed() {
     seen.get_by_label("✗ Error");
     seen.get_by_label("2 more");
     assert!(seen.query_by_label("The second.").is_none());
-    seen.get_by_label("Dismiss").click();
-    seen.run();
-    assert_eq!(*seen.state(), [UserCommand::Dismiss]);
+    assert_eq!(click(&mut seen, "Dismiss"), [UserCommand::Dismiss]);
     assert!(banners(Vec::new(), 700.0).query_by_label("Dismiss").is_none());
 }
 

@@ -1,7 +1,8 @@
 use bevy_egui::egui::{Rect, pos2};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
+use crate::ui::trial::{Trial, try_panel};
 
 fn model() -> MachineModel {
     MachineModel {
@@ -34,9 +35,12 @@ fn model() -> MachineModel {
     }
 }
 
-fn harness(model: MachineModel, size: (f32, f32), scale: f32) -> Harness<'static> {
-    let builder = Harness::builder().with_size(vec2(size.0, size.1)).with_pixels_per_point(scale);
-    builder.build_ui(move |ui| show_machine(ui, &model))
+fn harness(model: MachineModel, size: (f32, f32), scale: f32) -> Trial<MachineModel, ()> {
+    let show = |ui: &mut Ui, model: &MachineModel, (): &mut ()| {
+        show_machine(ui, model);
+        Vec::new()
+    };
+    try_panel(show, (model, ()), size, scale)
 }
 
 #[test]

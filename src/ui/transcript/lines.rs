@@ -3,8 +3,9 @@
 use std::{collections::VecDeque, ops::Range};
 
 use crate::{
+    language::action_phrase,
     protocol::{Action, CreatureId, CreatureName},
-    ui::words::{NOTHING, action_word, called, percent, signed},
+    ui::words::{NOTHING, called, percent, signed},
 };
 
 /// One turn of one agent, borrowed from where it is kept.
@@ -44,7 +45,7 @@ impl TranscriptLine<'_> {
             &called(self.who, self.title, several),
             self.prompt,
             self.reply,
-            action_word(self.action),
+            action_phrase(self.action),
             &signed(self.reward),
             &probability,
         ]

@@ -9,12 +9,13 @@ use super::{
     state::TranscriptState,
 };
 use crate::{
+    language::action_phrase,
     palette::{self, Rgb},
     protocol::UserCommand,
     ui::{
         bars::line_height,
         theme::{SMALL, ink},
-        words::{NOTHING, action_word, called, percent, signed},
+        words::{NOTHING, called, percent, signed},
     },
 };
 
@@ -120,7 +121,7 @@ fn show_line(row: &mut TableRow<'_, '_>, line: &TranscriptLine<'_>, several: boo
     row.col(|ui| write(ui, line.prompt, plain, false));
     let reply = if line.stood_in { format!("(rules) {}", line.reply) } else { line.reply.to_owned() };
     row.col(|ui| write(ui, &reply, if line.stood_in { weak } else { plain }, false));
-    row.col(|ui| write(ui, action_word(line.action), plain, false));
+    row.col(|ui| write(ui, action_phrase(line.action), plain, false));
     row.col(|ui| write(ui, &signed(line.reward), reward, true));
     row.col(|ui| write(ui, &line.probability.map_or_else(|| NOTHING.to_owned(), percent), weak, true));
     row.response().on_hover_cursor(CursorIcon::PointingHand)

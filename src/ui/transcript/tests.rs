@@ -1,12 +1,15 @@
 use std::{cell::Cell, ops::Range};
 
 use bevy_egui::egui::{self, OutputCommand};
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::{filter::Sieve, *};
 use crate::{
     protocol::{Action, CreatureId, Direction, HabitatId},
-    ui::legible::assert_legible,
+    ui::{
+        legible::assert_legible,
+        trial::{Trial, click, try_panel, write},
+    },
 };
 
 /// Lines that count how often they are read.
@@ -49,24 +52,15 @@ fn lines(count: u32) -> Counted {
     Counted { lines, reads: Cell::new(0) }
 }
 
-struct Bench {
-    source: Counted,
-    selected: Option<CreatureName>,
-    state: TranscriptState,
-    wishes: Vec<UserCommand>,
-}
+/// The lines and who is selected.
+type Shown = (Counted, Option<CreatureName>);
+type Panel = Trial<Shown, TranscriptState>;
 
-fn harness(source: Counted, size: (f32, f32)) -> Harness<'static, Bench> {
-    let bench = Bench { source, selected: None, state: TranscriptState::default(), wishes: Vec::new() };
-    let mut harness = Harness::builder().with_size(egui::Vec2::from(size)).build_ui_state(
-        |ui: &mut egui::Ui, bench: &mut Bench| {
-            let model = TranscriptModel { lines: &bench.source, selected: bench.selected, habitats: 2 };
-            bench.wishes.extend(show_transcript(ui, &model, &mut bench.state));
-        },
-        bench,
-    );
-    harness.run_steps(3);
-    harness
+fn harness(source: Counted, size: (f32, f32)) -> Panel {
+    let show = |ui: &mut egui::Ui, (source, selected): &Shown, state: &mut TranscriptState| {
+        show_transcript(ui, &TranscriptModel { lines: source, selected: *selected, habitats: 2 }, state)
+    };
+    try_panel(show, ((source, None), TranscriptState::default()), size, 1.0)
 }
 
 /// The numbers of the lines that are to be seen, if a filter is as `change` makes it.
@@ -104,13 +98,13 @@ fn only_what_is_new_is_looked_at_and_only_what_is_seen_is_made() {
     let mut harness = harness(lines(20_000), (900.0, 400.0));
     let seen = harness.get_all_by_label_contains("Prompt no. ").count();
     assert!((5..40).contains(&seen), "{seen} rows are made");
-    let reads = |harness: &mut Harness<'_, Bench>| {
-        harness.state_mut().source.reads.set(0);
+    let reads = |harness: &mut Panel| {
+        harness.state_mut().model.0.reads.set(0);
         harness.run_steps(1);
-        harness.state().source.reads.get()
+        harness.state().model.0.reads.get()
     };
     assert!(reads(&mut harness) < 40, "a frame without news reads what is to be seen");
-    (20_000..20_020).for_each(|number| harness.state_mut().source.lines.push(line(number), 20_000));
+    (20_000..20_020).for_each(|number| harness.state_mut().model.0.lines.push(line(number), 20_000));
     assert!(reads(&mut harness) < 60, "and one with 20 new lines these as well");
     harness.state_mut().state.filter.text = "no. 20".to_owned();
     assert!(reads(&mut harness) >= 20_000, "another filter is held against all of them");
@@ -141,30 +135,26 @@ fn the_newest_line_is_seen_until_lines_are_held_still() {
     let mut harness = harness(lines(300), (900.0, 400.0));
     harness.get_by_label("Prompt no. 299: food↑");
     harness.get_by_label("300 of 300 lines");
-    (300..350).for_each(|number| harness.state_mut().source.lines.push(line(number), 300));
+    (300..350).for_each(|number| harness.state_mut().model.0.lines.push(line(number), 300));
     harness.run_steps(3);
     harness.get_by_label("Prompt no. 349: food↑");
-    harness.get_by_label("Hold").click();
-    harness.run_steps(3);
-    (350..1000).for_each(|number| harness.state_mut().source.lines.push(line(number), 300));
+    click(&mut harness, "Hold");
+    (350..1000).for_each(|number| harness.state_mut().model.0.lines.push(line(number), 300));
     harness.run_steps(3);
     harness.get_by_label("Prompt no. 349: food↑");
     harness.get_by_label("300 of 300 lines · held");
-    harness.get_by_label("Go on").click();
-    harness.run_steps(4);
+    click(&mut harness, "Go on");
     harness.get_by_label("Prompt no. 999: food↑");
 }
 
 #[test]
 fn a_click_selects_the_agent_and_lines_can_be_copied() {
     let mut harness = harness(lines(3), (900.0, 400.0));
-    let copied = |harness: &Harness<'_, Bench>| {
+    let copied = |harness: &Panel| {
         let commands = harness.output().platform_output.commands.clone();
         commands.into_iter().find_map(|one| if let OutputCommand::CopyText(text) = one { Some(text) } else { None })
     };
-    harness.get_by_label("Prompt no. 1: food↑").click();
-    harness.run_steps(3);
-    assert_eq!(harness.state().wishes, [UserCommand::Select(Some((HabitatId(1), CreatureId(1))))]);
+    assert_eq!(click(&mut harness, "Prompt no. 1: food↑"), [UserCommand::Select(Some((HabitatId(1), CreatureId(1))))]);
     let mut after = |label: &str| {
         harness.get_by_label(label).click();
         (0..4).find_map(|_| {
@@ -182,21 +172,15 @@ fn a_click_selects_the_agent_and_lines_can_be_copied() {
 #[test]
 fn the_fields_change_the_filter() {
     let mut harness = harness(lines(50), (900.0, 500.0));
-    harness.get_by_label("Search").focus();
-    harness.run_steps(2);
-    harness.get_by_label("Search").type_text("no. 49");
-    harness.run_steps(3);
+    write(&mut harness, "Search", "no. 49");
     harness.get_by_label("1 of 50 lines");
-    harness.get_by_label("Clear").click();
-    harness.run_steps(3);
+    click(&mut harness, "Clear");
     harness.get_by_label("50 of 50 lines");
-    harness.state_mut().selected = Some((HabitatId(0), CreatureId(4)));
+    harness.state_mut().model.1 = Some((HabitatId(0), CreatureId(4)));
     harness.run_steps(2);
-    harness.get_by_label("Selected only").click();
-    harness.run_steps(3);
+    click(&mut harness, "Selected only");
     harness.get_by_label("3 of 50 lines");
-    harness.get_by_label("Clear").click();
-    harness.run_steps(3);
+    click(&mut harness, "Clear");
     for (field, choice, count) in
         [("any action", "eat", 10), ("any reward", "reward below", 40), ("all habitats", "habitat 1", 25)]
     {
@@ -205,8 +189,7 @@ fn the_fields_change_the_filter() {
         harness.get_all_by_label(choice).last().unwrap().click();
         harness.run_steps(4);
         harness.get_by_label(&format!("{count} of 50 lines"));
-        harness.get_by_label("Clear").click();
-        harness.run_steps(4);
+        click(&mut harness, "Clear");
     }
 }
 

@@ -12,11 +12,11 @@ use super::{
     state::WhatIfState,
 };
 use crate::{
+    language::action_phrase,
     protocol::{Action, Opinion},
     ui::{
         bars::{BarCell, bar_grid, grid_width},
         widgets::{note, section},
-        words::action_word,
     },
 };
 
@@ -84,7 +84,7 @@ fn show_answers(ui: &mut Ui, model: &WhatIfModel, state: &WhatIfState) {
     let columns: Vec<_> = model.minds.iter().map(|mind| column(mind, state)).collect();
     let row = |action: Action| {
         let cells = columns.iter().map(|column| column[action.index()].clone()).collect();
-        (action_word(action).to_owned(), cells)
+        (action_phrase(action).to_owned(), cells)
     };
     let rows: Vec<_> = Action::ALL.into_iter().map(row).collect();
     const NAMES: f32 = 68.0;

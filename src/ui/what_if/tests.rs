@@ -1,10 +1,13 @@
 use bevy_egui::egui;
-use egui_kittest::{Harness, kittest::Queryable};
+use egui_kittest::kittest::Queryable;
 
 use super::*;
 use crate::{
     protocol::{Consult, Counsel, CreatureId, CreatureName, HabitatId, Opinion},
-    ui::legible::assert_legible,
+    ui::{
+        legible::assert_legible,
+        trial::{Trial, click, taken, try_panel, write},
+    },
 };
 
 const PROMPT: &str = "At (5,3), E80. See: food→ Action:";
@@ -59,25 +62,8 @@ fn said(number: u64, who: u32, text: &str) -> Counsel {
     Counsel { number, prompt: String::new(), answers: vec![(Some(name(who)), opinion)] }
 }
 
-type Bench = (WhatIfModel, WhatIfState, Vec<UserCommand>);
-
-fn harness(model: WhatIfModel) -> Harness<'static, Bench> {
-    let mut harness = Harness::builder().with_size(egui::vec2(700.0, 900.0)).build_ui_state(
-        |ui: &mut egui::Ui, (model, state, wishes): &mut Bench| wishes.extend(show_what_if(ui, model, state)),
-        (model, WhatIfState::default(), Vec::new()),
-    );
-    harness.run_steps(2);
-    harness
-}
-
-fn taken(harness: &mut Harness<'_, Bench>) -> Vec<UserCommand> {
-    harness.run_steps(3);
-    std::mem::take(&mut harness.state_mut().2)
-}
-
-fn click(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand> {
-    harness.get_by_label(label).click();
-    taken(harness)
+fn harness(model: WhatIfModel) -> Trial<WhatIfModel, WhatIfState> {
+    try_panel(show_what_if, (model, WhatIfState::default()), (700.0, 900.0), 1.0)
 }
 
 fn question(number: u64, prompt: &str) -> UserCommand {
@@ -88,13 +74,13 @@ fn question(number: u64, prompt: &str) -> UserCommand {
 fn the_last_prompt_is_asked_at_once_and_every_change_when_the_answer_has_come() {
     let mut harness = harness(model());
     assert_eq!(taken(&mut harness), [question(1, PROMPT)]);
-    harness.state_mut().1.prompt = "E90".to_owned();
+    harness.state_mut().state.prompt = "E90".to_owned();
     assert_eq!(taken(&mut harness), [], "one question at a time");
-    harness.state_mut().1.prompt = "E95".to_owned();
+    harness.state_mut().state.prompt = "E95".to_owned();
     assert_eq!(taken(&mut harness), []);
-    harness.state_mut().0.answers = vec![answer(1, 0.5)];
+    harness.state_mut().model.answers = vec![answer(1, 0.5)];
     assert_eq!(taken(&mut harness), [question(2, "E95")], "what was written between is not asked");
-    harness.state_mut().0.answers.push(answer(2, 0.75));
+    harness.state_mut().model.answers.push(answer(2, 0.75));
     assert_eq!(taken(&mut harness), [], "nothing has changed");
     assert_eq!(click(&mut harness, "Ask again"), [question(3, "E95")]);
 }
@@ -103,37 +89,34 @@ fn the_last_prompt_is_asked_at_once_and_every_change_when_the_answer_has_come() 
 fn typing_and_quick_words_change_the_prompt() {
     let mut harness = harness(WhatIfModel { last_prompt: None, ..model() });
     assert_eq!(taken(&mut harness), [], "there is nothing to ask yet");
-    harness.get_by_label("Prompt").focus();
-    harness.run_steps(2);
-    harness.get_by_label("Prompt").type_text("food");
-    harness.run_steps(2);
+    write(&mut harness, "Prompt", "food");
     harness.get_by_label("→").click();
     harness.run_steps(3);
     harness.get_by_label("here").click();
     harness.run_steps(3);
-    assert_eq!(harness.state().1.prompt, "food→ here");
+    assert_eq!(harness.state().state.prompt, "food→ here");
     let first = |wishes: &[UserCommand]| wishes.first().cloned();
     assert_eq!(first(&taken(&mut harness)), Some(question(1, "food")));
     // The cursor goes on from there.
     harness.get_by_label("Prompt").type_text("!");
     harness.run_steps(2);
-    assert_eq!(harness.state().1.prompt, "food→ here!");
-    harness.state_mut().0.last_prompt = Some(PROMPT.to_owned());
+    assert_eq!(harness.state().state.prompt, "food→ here!");
+    harness.state_mut().model.last_prompt = Some(PROMPT.to_owned());
     harness.run_steps(2);
-    assert_eq!(harness.state().1.prompt, "food→ here!", "what was written is not taken away");
+    assert_eq!(harness.state().state.prompt, "food→ here!", "what was written is not taken away");
     click(&mut harness, "Take the last prompt");
-    assert_eq!(harness.state().1.prompt, PROMPT);
+    assert_eq!(harness.state().state.prompt, PROMPT);
 }
 
 #[test]
 fn a_prompt_nobody_has_changed_follows_the_selected_one_but_not_every_turn() {
     let mut harness = harness(model());
-    harness.state_mut().0.last_prompt = Some("the next turn".to_owned());
+    harness.state_mut().model.last_prompt = Some("the next turn".to_owned());
     harness.run_steps(2);
-    assert_eq!(harness.state().1.prompt, PROMPT);
-    harness.state_mut().0.minds[0].who = Some(name(18));
+    assert_eq!(harness.state().state.prompt, PROMPT);
+    harness.state_mut().model.minds[0].who = Some(name(18));
     harness.run_steps(2);
-    assert_eq!(harness.state().1.prompt, "the next turn");
+    assert_eq!(harness.state().state.prompt, "the next turn");
 }
 
 #[test]
@@ -141,25 +124,25 @@ fn answers_are_shown_and_stale_ones_are_ignored() {
     let mut harness = harness(model());
     taken(&mut harness);
     harness.get_by_label("They are thinking …");
-    harness.state_mut().0.answers = vec![answer(7, 0.9)];
+    harness.state_mut().model.answers = vec![answer(7, 0.9)];
     taken(&mut harness);
     assert!(harness.query_by_label_contains("90.0").is_none(), "nobody asked question 7");
-    harness.state_mut().0.answers = vec![answer(1, 0.5)];
+    harness.state_mut().model.answers = vec![answer(1, 0.5)];
     taken(&mut harness);
     harness.get_by_label("move north: agent 17 50.0, parent 4 30.0, parent 9 –, best 171 –, bare model 10.0");
     harness.get_by_label("The parent 9: its mind is not kept.");
     harness.get_by_label("The best 171: It has just been forgotten.");
     assert!(harness.query_by_label("They are thinking …").is_none());
-    harness.state_mut().0.answers = vec![answer(1, 0.99)];
+    harness.state_mut().model.answers = vec![answer(1, 0.99)];
     taken(&mut harness);
     harness.get_by_label_contains("agent 17 50.0");
-    harness.state_mut().1.prompt = "other".to_owned();
+    harness.state_mut().state.prompt = "other".to_owned();
     assert_eq!(taken(&mut harness), [question(2, "other")]);
-    harness.state_mut().0.answers = vec![answer(1, 0.8)];
+    harness.state_mut().model.answers = vec![answer(1, 0.8)];
     taken(&mut harness);
     harness.get_by_label_contains("agent 17 50.0");
     harness.get_by_label("They are thinking …");
-    harness.state_mut().0.answers = vec![answer(1, 0.8), answer(2, 0.25)];
+    harness.state_mut().model.answers = vec![answer(1, 0.8), answer(2, 0.25)];
     taken(&mut harness);
     harness.get_by_label_contains("agent 17 25.0");
 }
@@ -168,8 +151,8 @@ fn answers_are_shown_and_stale_ones_are_ignored() {
 fn an_answer_is_never_shown_under_another_name() {
     let mut harness = harness(model());
     taken(&mut harness);
-    harness.state_mut().0.minds[0].who = Some(name(18));
-    harness.state_mut().0.answers = vec![answer(1, 0.5)];
+    harness.state_mut().model.minds[0].who = Some(name(18));
+    harness.state_mut().model.answers = vec![answer(1, 0.5)];
     let wishes = taken(&mut harness);
     harness.get_by_label_contains("move north: agent 18 –, parent 4 30.0");
     assert!(matches!(&wishes[..], [UserCommand::Consult(consult)] if consult.minds[0] == Some(name(18))), "{wishes:?}");
@@ -197,29 +180,26 @@ fn minds_talk_and_it_is_seen_who_said_what() {
     let mut harness = harness(model());
     taken(&mut harness);
     click(&mut harness, "Free");
-    harness.get_by_label("Question").focus();
-    harness.run_steps(2);
-    harness.get_by_label("Question").type_text("The opposite of north is");
-    harness.run_steps(2);
+    write(&mut harness, "Question", "The opposite of north is");
     let asked = |number, minds| {
         let prompt = "The opposite of north is".to_owned();
         UserCommand::Consult(Consult { number, prompt, minds, free: true })
     };
     assert_eq!(click(&mut harness, "Ask"), [asked(2, vec![Some(name(17))])]);
     harness.get_by_label("agent 17 is thinking …");
-    harness.state_mut().0.answers = vec![said(2, 17, " south, of course")];
+    harness.state_mut().model.answers = vec![said(2, 17, " south, of course")];
     taken(&mut harness);
     harness.get_by_label("agent 17");
     harness.get_by_label(" south, of course");
-    harness.state_mut().0.answers = vec![said(2, 17, "late")];
+    harness.state_mut().model.answers = vec![said(2, 17, "late")];
     taken(&mut harness);
     assert!(harness.query_by_label("late").is_none(), "it has been answered");
-    harness.state_mut().1.to = usize::MAX;
-    harness.state_mut().1.question = "The opposite of north is".to_owned();
+    harness.state_mut().state.to = usize::MAX;
+    harness.state_mut().state.question = "The opposite of north is".to_owned();
     harness.run_steps(2);
     assert_eq!(click(&mut harness, "Ask"), [asked(3, present())]);
-    harness.state_mut().1.to = 2;
-    harness.state_mut().1.question = "Hello".to_owned();
+    harness.state_mut().state.to = 2;
+    harness.state_mut().state.question = "Hello".to_owned();
     harness.run_steps(2);
     assert_eq!(click(&mut harness, "Ask"), [], "whose mind is not kept cannot be asked");
 }

@@ -4,8 +4,9 @@ use bevy::prelude::*;
 
 use super::{Living, Panels, Run, States};
 use crate::{
+    brain::word_of,
     protocol::{CreatureId, HabitatId},
-    record::{Lineage, hall_rows},
+    record::{Lineage, best_of_halls},
     ui::{BestShown, LineageModel, Relative},
 };
 
@@ -60,7 +61,7 @@ fn founder(
 
 /// The best creature that ever lived, as the library shows it.
 pub(super) fn read_best(world: &mut World, panels: &mut Panels) {
-    let best = hall_rows(world).into_iter().max_by(|a, b| a.fitness.total_cmp(&b.fitness));
+    let best = best_of_halls(world);
     let names = &world.resource::<States>().names;
     let run = world.resource::<Run>();
     panels.library.best = best.map(|row| {
@@ -72,7 +73,6 @@ pub(super) fn read_best(world: &mut World, panels: &mut Panels) {
     panels.library.suggested_run = format!("runs/seed-{}", run.living.run.seed).into();
     panels.library.imported = (!run.next.lora.adapter.is_empty()).then(|| run.next.lora.adapter.clone());
     for model in &mut panels.library.models {
-        let used = &run.living.model.path;
-        model.is_used = run.shelf.is_some() && (model.word == *used || (used.is_empty() && model.word.is_empty()));
+        model.is_used = run.shelf.is_some() && model.word == word_of(&run.living.model);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     language::write_prompt,
     mind::{Consulted, Experience, LastThought},
     protocol::{Action, CreatureId, CreatureName},
-    record::{Lineage, Transcript, hall_rows},
+    record::{Lineage, Transcript, best_of_halls},
     sim::{Energy, LastTurn, Load, Vitality},
     ui::{AgentModel, AgentRow, Mind, MindChoice, NormRow, Remembered, Role, ShownTurn, WhatIfModel},
     view::ViewOptions,
@@ -149,8 +149,7 @@ fn what_if(world: &mut World, panels: &Panels) -> WhatIfModel {
     let answers = world.resource::<Consulted>().answers().cloned().collect();
     let Some(mind) = &panels.agent.selected else { return WhatIfModel { answers, ..WhatIfModel::default() } };
     let habitat = mind.name.0;
-    let best = hall_rows(world).into_iter().max_by(|a, b| a.fitness.total_cmp(&b.fitness));
-    let best = best.map(|row| (row.habitat, row.creature));
+    let best = best_of_halls(world).map(|row| (row.habitat, row.creature));
     let parent = |at: usize| mind.parents.get(at).map(|parent: &CreatureId| (habitat, *parent));
     let minds = [
         (Role::Selected, Some(mind.name), "it is not known"),
