@@ -33,6 +33,9 @@ impl Tool {
     ];
 }
 
+/// Below this width, in points, the tools stand closer.
+const NARROW: f32 = 560.0;
+
 /// What the tools show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StageModel {
@@ -54,8 +57,10 @@ pub struct StageModel {
 pub fn show_stage_tools(ui: &mut Ui, model: &StageModel, tool: &mut Tool) -> Vec<UserCommand> {
     let mut wishes = Vec::new();
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 8.0;
+        // In one line, if at all possible.
+        let is_narrow = ui.available_width() < NARROW;
+        ui.spacing_mut().item_spacing.x = if is_narrow { 2.0 } else { 4.0 };
+        ui.spacing_mut().button_padding.x = if is_narrow { 5.0 } else { 8.0 };
         let small = |text: &str| RichText::new(text).size(SMALL);
         if model.habitats > 1 {
             let text = model.entered.map_or("Habitats".to_owned(), |id| format!("Habitat {id}"));

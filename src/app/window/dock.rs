@@ -147,7 +147,7 @@ impl Dock {
 
     /// Gives the columns widths, and the rows heights, that suit a window of this size.
     fn fit(&mut self, size: egui::Vec2) {
-        let (left, right) = ((size.x * 0.19).clamp(248.0, 300.0), (size.x * 0.26).clamp(288.0, 440.0));
+        let (left, right) = ((size.x * 0.19).clamp(248.0, 300.0), (size.x * 0.26).clamp(316.0, 440.0));
         let bottom = (size.y * 0.31).clamp(190.0, 340.0);
         let Some(root) = self.tree.root() else { return };
         let middle = self.set_shares(root, &[left, size.x - left - right, right]).get(1).copied();

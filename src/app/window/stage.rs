@@ -9,6 +9,7 @@ use bevy::{
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, PrimaryEguiContext,
     egui::{self, LayerId, Sense, Ui, UiBuilder},
+    render::EGUI_SHADER_HANDLE,
 };
 
 use super::{Wishes, arrival::Arrival, dock::Pane, memory::States, models::Panels, pointer::Pointer, run::Run};
@@ -27,6 +28,17 @@ pub(super) fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<Eg
     let camera = Camera { order: 1, output_mode, clear_color, ..default() };
     // Both cameras draw into the same picture, so that both take as many samples of a pixel: one.
     commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), Msaa::Off, camera));
+}
+
+/// How panels are drawn, in place of bevy_egui's own way.
+static SHADER: &str = include_str!("../../../assets/panels.wgsl");
+
+/// Lets what is half transparent keep its colour: soft edges, stripes, shadows.
+pub(super) fn draw_in_linear_light(mut shaders: ResMut<Assets<Shader>>) {
+    let shader = Shader::from_wgsl(SHADER, "assets/panels.wgsl");
+    if let Err(error) = shaders.insert(&EGUI_SHADER_HANDLE, shader) {
+        warn!("Panels are drawn with hard edges: their shader cannot be exchanged ({error}).");
+    }
 }
 
 /// Draws everything, and notes what the person wants.
@@ -55,6 +67,7 @@ pub(super) fn show_panels(
         wishes.0.extend(ui::show_banners(ui, &banners));
     });
     let rest = root.available_rect_before_wrap();
+    let around = root.painter().add(egui::Shape::Noop);
     let mut tiles = root.new_child(UiBuilder::new().max_rect(rest));
     tiles.spacing_mut().item_spacing.y = 0.0;
     let (mut habitat, mut curves) = (egui::Rect::NOTHING, None);
@@ -87,11 +100,23 @@ pub(super) fn show_panels(
     }
     let (min, size) = in_pixels(habitat, pixels, window.physical_size());
     frame.set_if_neq(HabitatFrame { min, size });
+    let at = |pixel: UVec2| egui::pos2(pixel.x as f32, pixel.y as f32) / pixels;
+    let ground = ui::theme::ink(palette::NIGHT);
+    root.painter().set(around, egui::Shape::Vec(surround(rest, egui::Rect::from_min_max(at(min), at(min + size)), ground)));
     plot.0 = curves.map(|rect| {
         let (min, size) = in_pixels(rect, pixels, window.physical_size());
         URect { min, max: min + size }
     });
     Ok(())
+}
+
+/// All of a place but a hole in it, filled: what lies between the panels, where nothing else is drawn.
+fn surround(place: egui::Rect, hole: egui::Rect, fill: egui::Color32) -> Vec<egui::Shape> {
+    let (top, below) = place.split_top_bottom_at_y(hole.top().clamp(place.top(), place.bottom()));
+    let (middle, bottom) = below.split_top_bottom_at_y(hole.bottom().clamp(below.top(), below.bottom()));
+    let left = middle.with_max_x(hole.left().clamp(middle.left(), middle.right()));
+    let right = middle.with_min_x(hole.right().clamp(middle.left(), middle.right()));
+    [top, left, right, bottom].into_iter().map(|rect| egui::Shape::rect_filled(rect, 0.0, fill)).collect()
 }
 
 /// Puts the theme on: its colours in every frame, since frames may be drawn by any thread, and the rest where it has changed.
