@@ -12,7 +12,7 @@ use crate::app::AppError;
 pub(super) struct ScreenshotArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// What the picture shows: start, mind, what-if, transcript, lineage, generations, machine, log, models, trails, visits,
+    /// What the picture shows: start, habitat (one of several), mind, what-if, talk, transcript, lineage, generations, machine, log, models, trails, visits,
     /// speech or help.
     #[arg(long, value_name = "NAME", default_value = "start")]
     scene: String,

@@ -77,7 +77,7 @@ fn show_rows(ui: &mut Ui, model: &GenerationsModel) {
         return;
     }
     ScrollArea::vertical().auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| {
-        Grid::new("rows").num_columns(4).striped(true).min_col_width(0.0).show(ui, |ui| {
+        Grid::new("rows").num_columns(4).striped(true).min_col_width(0.0).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
             // Which habitat, where there are several.
             let several = model.living.len() > 1;
             let titles = [if several { "habitat · no." } else { "no." }, "mean", "best", "delivered"];

@@ -81,7 +81,9 @@ pub fn panel_frame() -> Frame {
 
 /// A card within a panel: what belongs together.
 pub fn card() -> Frame {
-    Frame::new().fill(ink(palette::NIGHT)).corner_radius(8).inner_margin(Margin::symmetric(12, 10))
+    // By day what lies in it must stand out from it as well.
+    let fill = if IS_LIGHT.get() { mixed(palette::PANEL, palette::NIGHT, 90) } else { ink(palette::NIGHT) };
+    Frame::new().fill(fill).corner_radius(8).inner_margin(Margin::symmetric(12, 10))
 }
 
 fn visuals(dark: bool) -> Visuals {

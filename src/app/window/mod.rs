@@ -10,6 +10,7 @@ mod edit;
 mod frames;
 mod keep;
 mod keys;
+mod layout;
 mod library;
 mod memory;
 mod models;

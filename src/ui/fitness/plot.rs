@@ -90,8 +90,8 @@ pub(super) fn show_picture(
     let now = drawn.iter().filter_map(|one| one.newest_at()).fold(0.0, f64::max);
     plot_of(ui, other, model.turns).include_x(now.floor()).include_x(now.ceil().max(1.0)).show(ui, |plot| {
         if with_band && !state.hidden.contains(BAND) {
-            draw_band(plot, &model.together().over, 0.22);
-            draw_band(plot, &model.together().living, 0.14);
+            draw_band(plot, &model.together().over, 0.15);
+            draw_band(plot, &model.together().living, 0.1);
         }
         // Whole generations are compared: before the first is over, what they reach is far beyond the picture.
         let is_early = now < 1.0;
@@ -117,7 +117,7 @@ fn plot_of<'a>(ui: &Ui, other: Option<Quantity>, turns: u32) -> Plot<'a> {
         .allow_scroll(false)
         .allow_zoom(false)
         .show_crosshair(false)
-        .grid_color(ink(palette::TEXT_WEAK).gamma_multiply(0.4))
+        .grid_color(ink(palette::TEXT_WEAK).gamma_multiply(0.22))
         .set_margin_fraction(vec2(0.02, 0.08))
         .min_size(Vec2::splat(24.0))
         .height(height.max(24.0))
@@ -245,7 +245,7 @@ fn legend(ui: &mut Ui, drawn: &[Drawn<'_>], other: Option<Quantity>, with_band: 
             switch(ui, &one.name, &text, one.colour, Some(one.style));
         }
         if with_band {
-            switch(ui, BAND, BAND, ink(palette::ACCENT).gamma_multiply(0.35), None);
+            switch(ui, BAND, BAND, ink(palette::ACCENT).gamma_multiply(0.22), None);
         }
     });
 }

@@ -65,7 +65,7 @@ fn click_last(harness: &mut Harness<'_, Bench>, label: &str) -> Vec<UserCommand>
 fn another_model_says_what_it_costs_before_it_is_used() {
     let mut harness = harness(model());
     harness.get_by_label("✓ in use");
-    harness.get_by_label("144.8 MB, here");
+    harness.get_by_label("144.8 MB, on this machine");
     harness.get_by_label("290.1 MB, to be fetched");
     harness.get_all_by_label("Use").next().unwrap().click();
     harness.run_steps(3);
