@@ -123,3 +123,48 @@ fn visuals(dark: bool) -> Visuals {
     visuals.slider_trailing_fill = true;
     visuals
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    /// What stands in a file's code, tests apart, and is not ASCII.
+    fn signs(file: &Path) -> BTreeSet<char> {
+        let text = fs::read_to_string(file).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        lines.flat_map(str::chars).filter(|c| !c.is_ascii() && !c.is_whitespace()).collect()
+    }
+
+    /// The same of all files in a folder of `src`, and in its folders.
+    fn all_signs(folder: &Path) -> BTreeSet<char> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let of = |path: std::path::PathBuf| match path.is_dir() {
+            true => all_signs(&path),
+            false if path.ends_with("tests.rs") => BTreeSet::new(),
+            false => signs(&path),
+        };
+        entries.flat_map(of).collect()
+    }
+
+    #[test]
+    fn every_sign_that_is_written_is_in_the_font() {
+        let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let context = Context::default();
+        set_fonts(&context);
+        // Fonts are there from the next frame on.
+        (0..2).for_each(|_| drop(context.run_ui(Default::default(), |_| ())));
+        let font = FontId::proportional(NORMAL);
+        let has = |sign: char| context.fonts_mut(|fonts| fonts.has_glyph(&font, sign));
+        assert!(has('A') && !has('\u{13000}'), "the fonts are there, and do not have hieroglyphs");
+        let written: BTreeSet<char> = ["ui", "app", "view", "language", "config", "protocol", "record", "mind"]
+            .into_iter()
+            .flat_map(|room| all_signs(&src.join(room)))
+            .collect();
+        assert!(written.contains(&'↑') && written.contains(&'▶'), "{written:?}");
+        let missing: Vec<_> = written.into_iter().filter(|sign| !has(*sign)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+}

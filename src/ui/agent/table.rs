@@ -24,8 +24,8 @@ const HABITAT: Heading = (SortBy::Habitat, "hab.", "Habitat", 36.0, true);
 const TITLE: Heading = (SortBy::Title, "name", "The name that you gave it", 72.0, false);
 const HEADINGS: [Heading; 7] = [
     (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 42.0, true),
-    (SortBy::Energy, "E", "Energy, in points", 26.0, true),
-    (SortBy::Fitness, "fitness", "Fitness so far", 50.0, true),
+    (SortBy::Energy, "E", "Energy, in points", 28.0, true),
+    (SortBy::Fitness, "fitness", "Fitness so far", 52.0, true),
     (SortBy::Delivered, "home", "Pieces of food brought home", 44.0, true),
     (SortBy::Carrying, "load", "What it carries", 40.0, false),
     (SortBy::Born, "born", "The generation in which it was born", 38.0, true),
@@ -184,7 +184,10 @@ fn show_heading(ui: &mut Ui, (sort, word, help, _, is_number): &Heading, state: 
 /// What stands in a cell: numbers on its right, words on its left with some room between them and the number before.
 fn cell(ui: &mut Ui, is_number: bool, show: impl FnOnce(&mut Ui)) {
     if is_number {
-        ui.with_layout(Layout::right_to_left(Align::Center), show);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(1.0);
+            show(ui);
+        });
     } else {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.add_space(INDENT);

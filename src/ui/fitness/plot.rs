@@ -23,8 +23,9 @@ const WIDTHS: (f32, f32) = (1.8, 1.2);
 const BAND: &str = "Quartiles";
 /// How far from a point its value is shown, in points.
 const REACH: f32 = 14.0;
-/// Below this width, in points, the legend has names alone.
+/// Below this width, in points, the legend has names alone, unless the picture is at least as high as this.
 const NARROW: f32 = 620.0;
+const TALL: f32 = 200.0;
 /// Below this height, in points, an axis has no name.
 const LOW: f32 = 150.0;
 
@@ -222,10 +223,10 @@ fn draw(plot: &mut PlotUi<'_>, one: &Drawn<'_>) {
 
 /// The picture's name, and a switch for every curve with its newest value.
 fn legend(ui: &mut Ui, drawn: &[Drawn<'_>], other: Option<Quantity>, with_band: bool, state: &mut FitnessState) {
+    // One line is enough: the values can be read off the curves.
+    let is_narrow = ui.available_width() < NARROW && ui.available_height() < TALL && drawn.len() > 1;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(10.0, 2.0);
-        // One line is enough: the values can be read off the curves.
-        let is_narrow = ui.available_width() < NARROW && drawn.len() > 1;
         let unit = other.map_or("Fitness".to_owned(), |other| match other.name() {
             name if name.eq_ignore_ascii_case(other.unit()) => name.to_owned(),
             name => format!("{name}, {}", other.unit()),

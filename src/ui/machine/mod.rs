@@ -119,7 +119,8 @@ fn memory(ui: &mut Ui, model: &MachineModel) {
         swatch_row(ui, rgb, name, &megabytes(bytes), "MB");
     }
     let colour = if total > line { palette::DANGER } else { palette::TEXT };
-    coloured_row(ui, "Together", &megabytes(total), &format!("of {} MB", line / 1_000_000), colour);
+    let name = format!("Together, of {}", line / 1_000_000);
+    coloured_row(ui, &name, &megabytes(total), "MB", colour);
     let or_dash = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), megabytes);
     number_row(ui, "The whole process", &or_dash(model.resident), "MB")
         .on_hover_text("The memory that the system has given to the program, the window's own included.");
