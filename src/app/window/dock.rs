@@ -84,8 +84,7 @@ pub(super) struct Dock {
 
 /// Panels on the right of the habitat, and those below it.
 const RIGHT: [Pane; 3] = [Pane::Agent, Pane::WhatIf, Pane::Library];
-const BELOW: [Pane; 6] =
-    [Pane::Fitness, Pane::Transcript, Pane::Lineage, Pane::Generations, Pane::Machine, Pane::Log];
+const BELOW: [Pane; 6] = [Pane::Fitness, Pane::Transcript, Pane::Lineage, Pane::Generations, Pane::Machine, Pane::Log];
 /// Below this width, in points, there is no column on the right: all panels but one are below the habitat.
 const NARROW: f32 = 900.0;
 

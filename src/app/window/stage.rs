@@ -87,7 +87,8 @@ pub(super) fn show_panels(
     frame.set_if_neq(HabitatFrame { min, size });
     let at = |pixel: UVec2| egui::pos2(pixel.x as f32, pixel.y as f32) / pixels;
     let ground = ui::theme::ink(palette::NIGHT);
-    root.painter().set(around, egui::Shape::Vec(surround(rest, egui::Rect::from_min_max(at(min), at(min + size)), ground)));
+    root.painter()
+        .set(around, egui::Shape::Vec(surround(rest, egui::Rect::from_min_max(at(min), at(min + size)), ground)));
     plot.0 = curves.map(|rect| {
         let (min, size) = in_pixels(rect, pixels, window.physical_size());
         URect { min, max: min + size }

@@ -23,9 +23,9 @@ type Heading = (SortBy, &'static str, &'static str, f32, bool);
 const HABITAT: Heading = (SortBy::Habitat, "hab.", "Habitat", 36.0, true);
 const TITLE: Heading = (SortBy::Title, "name", "The name that you gave it", 72.0, false);
 const HEADINGS: [Heading; 7] = [
-    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 42.0, true),
+    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 40.0, true),
     (SortBy::Energy, "E", "Energy, in points", 28.0, true),
-    (SortBy::Fitness, "fitness", "Fitness so far", 52.0, true),
+    (SortBy::Fitness, "fitness", "Fitness so far", 50.0, true),
     (SortBy::Delivered, "home", "Pieces of food brought home", 44.0, true),
     (SortBy::Carrying, "load", "What it carries", 40.0, false),
     (SortBy::Born, "born", "The generation in which it was born", 38.0, true),

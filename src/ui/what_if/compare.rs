@@ -118,7 +118,9 @@ fn show_answers(ui: &mut Ui, model: &WhatIfModel, state: &WhatIfState) {
 
 /// What one mind would do, in the order of [`Action::ALL`].
 fn column(mind: &MindChoice, state: &WhatIfState) -> Vec<BarCell> {
-    let Some(Opinion::Weighed { policy, .. }) = state.answer_of(mind.who) else { return vec![BarCell::empty(); Action::COUNT] };
+    let Some(Opinion::Weighed { policy, .. }) = state.answer_of(mind.who) else {
+        return vec![BarCell::empty(); Action::COUNT];
+    };
     let best = policy.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Three digits are enough.
     let value = |p: f32| if p > 0.9995 { "100".to_owned() } else { format!("{:.1}", p * 100.0) };

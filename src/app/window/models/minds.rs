@@ -128,12 +128,7 @@ fn remembered(one: &Experience) -> Remembered {
 }
 
 /// The last turn of a body in its generation, as its mind was asked and answered.
-fn shown_turn(
-    world: &World,
-    body: Entity,
-    (habitat, creature): CreatureName,
-    generation: u32,
-) -> Option<ShownTurn> {
+fn shown_turn(world: &World, body: Entity, (habitat, creature): CreatureName, generation: u32) -> Option<ShownTurn> {
     let mut lines = world.resource::<Transcript>().lines.iter().rev();
     // Of what it did in an earlier generation, when it had another body, nothing but the words is known.
     let line = lines.find(|line| (line.habitat, line.creature) == (habitat, creature))?;
