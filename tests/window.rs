@@ -127,7 +127,9 @@ fn every_panel_can_be_seen_in_both_lights() {
     let ground = palette::by_daylight(palette::PANEL);
     assert!(count(&light, ground) > 100_000 && count(&light, palette::PANEL) < 1000, "all of it is light");
     let output = open_window("", folder.path(), &["screenshot", "--scene", "none", "--out", "a.png"]);
-    assert!(String::from_utf8_lossy(&output.stderr).contains("There is no scene none; name one of start, mind,"));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("There is no scene none; name one of start, habitat, mind,")
+    );
 }
 
 #[test]

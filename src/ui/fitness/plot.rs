@@ -95,8 +95,7 @@ pub(super) fn show_picture(
             draw_band(plot, &model.together().living, 0.1);
         }
         // Whole generations are compared: before the first is over, what they reach is far beyond the picture.
-        let is_early = now < 1.0;
-        let shown = |one: &&Drawn<'_>| !state.hidden.contains(&one.name) && !(is_early && one.is_reference());
+        let shown = |one: &&Drawn<'_>| !state.hidden.contains(&one.name) && (now >= 1.0 || !one.is_reference());
         drawn.iter().filter(shown).for_each(|one| draw(plot, one));
         zoom_by_wheel(plot);
     });
