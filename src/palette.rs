@@ -156,7 +156,7 @@ pub const fn agent(number: u32) -> Rgb {
 const DAYLIGHT: [(Rgb, Rgb); 21] = [
     (NIGHT, [226, 217, 201]),
     (PANEL, [247, 242, 233]),
-    (INSET, [230, 221, 206]),
+    (INSET, [225, 214, 197]),
     (WALL_TOP, [206, 194, 177]),
     (HOME, [201, 113, 54]),
     (HOME_LIGHT, [150, 82, 30]),

@@ -35,6 +35,7 @@ fn worker(mind: impl Fn(&Thinker) -> Action + Send + Sync + 'static) -> WorkerLi
                 text: "".into(),
                 action: Some(mind(thinker)),
                 policy: [0.125; Action::COUNT],
+                explored: 0.0,
                 log_probabilities: [0.125_f32.ln(); Action::COUNT],
                 log_probability: 0.125_f32.ln(),
                 tokens: 0,

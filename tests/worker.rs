@@ -51,6 +51,7 @@ fn say(question: &Think, text: &'static str) -> Thoughts {
         text: text.into(),
         action: None,
         policy: [0.0; Action::COUNT],
+        explored: 0.0,
         log_probabilities: [0.0; Action::COUNT],
         log_probability: 0.0,
         tokens: 3,

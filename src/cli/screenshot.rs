@@ -12,8 +12,8 @@ use crate::app::AppError;
 pub(super) struct ScreenshotArgs {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// What the picture shows: start, mind, what-if, transcript, lineage, generations, machine, log, models, trails, visits,
-    /// speech or help.
+    /// What the picture shows: start, habitat (one of several), mind, what-if, talk, transcript, lineage, generations,
+    /// machine, log, models, trails, visits, speech or help.
     #[arg(long, value_name = "NAME", default_value = "start")]
     scene: String,
     /// Turns to play before.

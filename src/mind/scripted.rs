@@ -91,6 +91,7 @@ pub(super) fn think(mind: ScriptedMind, thinker: &Thinker) -> Thought {
         text: Cow::Borrowed(action_phrase(action)),
         action: Some(action),
         policy,
+        explored: 0.0,
         log_probabilities: policy.map(f32::ln),
         log_probability: policy[action.index()].ln(),
         tokens: 0,

@@ -136,6 +136,8 @@ pub struct Thought {
     /// Probability of every action when this one was drawn, in the order of [`Action::ALL`]; sums to 1, or is all 0 where
     /// words were said freely and no action was weighed.
     pub policy: [f32; Action::COUNT],
+    /// How likely it is that exploration drew the action, and not the mind, now that it has been drawn; 0 where nobody explores.
+    pub explored: f32,
     /// Log-probability of every action at temperature 1, in the same order; −∞ where no action was weighed.
     pub log_probabilities: [f32; Action::COUNT],
     /// Log-probability of the reply at temperature 1: of the action that was chosen, or of all words that were said freely.

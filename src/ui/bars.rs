@@ -21,7 +21,7 @@ const ROW: f32 = 20.0;
 /// Height of a row with several bars, in points.
 const CELL: f32 = 26.0;
 /// Narrowest column of a grid, in points.
-const NARROWEST: f32 = 40.0;
+const NARROWEST: f32 = 37.0;
 /// Space between two columns of a grid, in points.
 const GAP: f32 = 5.0;
 

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     setting::{NEXT_GENERATION, NEXT_RUN, show_setting, title},
-    theme::{SMALL, card, ink},
+    theme::{SMALL, card, ink, mixed},
 };
 use crate::{
     config::{Applies, Preset, SettingValues, Spec, specs},
@@ -112,8 +112,9 @@ pub fn show_controls(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsSta
 fn show_playback(ui: &mut Ui, model: &ControlsModel, wishes: &mut Vec<UserCommand>) {
     let is_playing = model.playing && !model.finished;
     let wide = vec2(ui.available_width(), 34.0);
-    let (label, fill) = if is_playing { ("Pause", palette::WALL_TOP) } else { ("▶  Play", palette::HOME) };
-    let play = Button::new(RichText::new(label).strong()).fill(ink(fill));
+    // What waits for the person stands out; what runs does not.
+    let (label, share) = if is_playing { ("Pause", 70) } else { ("▶  Play", 190) };
+    let play = Button::new(RichText::new(label).strong()).fill(mixed(palette::INSET, palette::HOME, share));
     let play = ui.add_enabled_ui(!model.finished, |ui| ui.add_sized(wide, play)).inner;
     if play.on_hover_text("Space").clicked() {
         wishes.push(if model.playing { UserCommand::Pause } else { UserCommand::Play });

@@ -1,8 +1,8 @@
-//! The column beside the habitat: the living generation in numbers, and those before it.
+//! The living generation in numbers, and those before it.
 
 use bevy_egui::egui::{Align, Grid, Label, Layout, RichText, ScrollArea, Ui, vec2};
 
-use super::theme::ink;
+use super::{theme::ink, widgets::section};
 use crate::{palette, record::GenerationRow};
 
 /// Widths of the table's columns, in points.
@@ -10,7 +10,7 @@ const COLUMNS: [f32; 4] = [78.0, 52.0, 52.0, 62.0];
 /// Width of a number beside its name, in points.
 const WIDE: f32 = 136.0;
 
-/// What the column shows.
+/// What the panel shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GenerationsModel {
     /// Who decides: the word from the settings.
@@ -27,14 +27,33 @@ pub struct GenerationsModel {
     pub rows: Vec<GenerationRow>,
 }
 
-/// Shows the column.
+/// From this width on, in points, the living generation stands beside those before it.
+const BESIDE: f32 = 580.0;
+
+/// Shows the panel.
 pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
-    ui.heading("This generation");
+    if ui.available_width() < BESIDE {
+        show_living(ui, model);
+        ui.add_space(16.0);
+        return show_rows(ui, model);
+    }
+    ui.horizontal_top(|ui| {
+        ui.vertical(|ui| {
+            ui.set_max_width(BESIDE / 2.0);
+            ScrollArea::vertical().id_salt("this").auto_shrink([true, false]).show(ui, |ui| show_living(ui, model));
+        });
+        ui.add_space(24.0);
+        ui.vertical(|ui| show_rows(ui, model));
+    });
+}
+
+fn show_living(ui: &mut Ui, model: &GenerationsModel) {
+    section(ui, "This generation");
     let count = model.living.len().max(1) as f64;
     let total = |value: fn(&GenerationRow) -> u64| model.living.iter().map(value).sum::<u64>().to_string();
     let mean = model.living.iter().map(|row| row.mean_fitness).sum::<f64>() / count;
     let best = model.living.iter().map(|row| row.best_fitness).fold(f64::NAN, f64::max);
-    Grid::new("living").num_columns(2).min_col_width(120.0).show(ui, |ui| {
+    Grid::new("living").num_columns(2).min_col_width(120.0).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
         row(ui, "Mind", &model.mind);
         row(ui, "Seed", &model.seed.to_string());
         row(ui, "Alive", &format!("{} of {}", model.alive, model.born));
@@ -44,14 +63,21 @@ pub fn show_generations(ui: &mut Ui, model: &GenerationsModel) {
         row(ui, "Food delivered", &total(|row| row.delivered));
         row(ui, "Food eaten", &total(|row| row.eaten));
     });
-    ui.add_space(16.0);
-    ui.heading("Generations");
+}
+
+fn show_rows(ui: &mut Ui, model: &GenerationsModel) {
+    section(ui, "Generations that are over");
     if model.rows.is_empty() {
-        ui.label(RichText::new("A row appears here when the first generation ends.").color(ink(palette::TEXT_WEAK)));
+        ui.add(
+            Label::new(
+                RichText::new("A row appears here when the first generation ends.").color(ink(palette::TEXT_WEAK)),
+            )
+            .wrap(),
+        );
         return;
     }
     ScrollArea::vertical().auto_shrink([false, true]).stick_to_bottom(true).show(ui, |ui| {
-        Grid::new("rows").num_columns(4).striped(true).min_col_width(0.0).show(ui, |ui| {
+        Grid::new("rows").num_columns(4).striped(true).min_col_width(0.0).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
             // Which habitat, where there are several.
             let several = model.living.len() > 1;
             let titles = [if several { "habitat · no." } else { "no." }, "mean", "best", "delivered"];

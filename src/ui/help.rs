@@ -26,7 +26,7 @@ pub const KEYS: [(&str, &str); 14] = [
     ("Ctrl+Z", "take the last edit of the world back"),
     ("Ctrl+Shift+Z", "make it again"),
     ("F12", "take a picture"),
-    ("Ctrl+ and Ctrl−", "larger and smaller panels"),
+    ("Ctrl + and Ctrl −", "larger and smaller panels"),
     ("F1", "this list"),
 ];
 
@@ -39,7 +39,7 @@ pub fn show_help(context: &Context, open: &mut bool) {
             ui.label(line);
         }
         ui.add_space(8.0);
-        Grid::new("keys").num_columns(2).spacing(vec2(20.0, 4.0)).show(ui, |ui| {
+        Grid::new("keys").num_columns(2).spacing(vec2(20.0, 4.0)).min_row_height(18.0).show(ui, |ui| {
             for (key, what) in KEYS {
                 ui.label(RichText::new(key).color(ink(palette::ACCENT)));
                 ui.label(what);

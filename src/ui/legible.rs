@@ -9,7 +9,7 @@ pub(super) const SIZES: [(f32, f32); 3] = [(302.0, 560.0), (360.0, 900.0), (900.
 pub(super) const SCALES: [f32; 2] = [1.0, 1.5];
 
 /// Every text that is drawn: what it says, where it lies, where it may be drawn, and whether it had to be cut.
-pub(super) fn texts(shapes: &[ClippedShape]) -> Vec<(String, Rect, Rect, bool)> {
+pub(crate) fn texts(shapes: &[ClippedShape]) -> Vec<(String, Rect, Rect, bool)> {
     fn walk(shape: &Shape, clip: Rect, found: &mut Vec<(String, Rect, Rect, bool)>) {
         match shape {
             Shape::Vec(all) => all.iter().for_each(|one| walk(one, clip, found)),
@@ -26,7 +26,7 @@ pub(super) fn texts(shapes: &[ClippedShape]) -> Vec<(String, Rect, Rect, bool)> 
 }
 
 /// What is wrong with the texts that are to be seen; those of which `may_be_cut` says so may be cut or reach out of their place.
-pub(super) fn faults(shapes: &[ClippedShape], may_be_cut: &dyn Fn(&str) -> bool) -> Vec<String> {
+pub(crate) fn faults(shapes: &[ClippedShape], may_be_cut: &dyn Fn(&str) -> bool) -> Vec<String> {
     let all: Vec<_> = texts(shapes).into_iter().filter(|(_, rect, clip, _)| clip.intersects(*rect)).collect();
     let mut faults = Vec::new();
     for (at, (text, rect, clip, elided)) in all.iter().enumerate() {

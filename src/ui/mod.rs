@@ -9,7 +9,7 @@ mod fitness;
 mod generations;
 mod help;
 #[cfg(test)]
-mod legible;
+pub(crate) mod legible;
 mod library;
 mod lineage;
 mod log;

@@ -2,7 +2,7 @@
 
 use bevy_egui::egui::{
     Align, Button, ComboBox, DragValue, Layout, Response, RichText, Slider, SliderClamping, Stroke, TextEdit, Ui,
-    WidgetInfo, WidgetType,
+    WidgetInfo, WidgetType, vec2,
 };
 
 use super::theme::{SMALL, ink};
@@ -15,6 +15,9 @@ use crate::{
 pub(super) const NEXT_GENERATION: &str = "◇";
 /// Before the names of settings whose changes wait until the run starts again.
 pub(super) const NEXT_RUN: &str = "↻";
+
+/// Width of a value beside its slider, in points.
+const VALUE: f32 = 84.0;
 
 /// A setting's name as a person says it: `learning.learning_rate` is "Learning rate".
 pub(super) fn title(key: &str) -> String {
@@ -85,21 +88,23 @@ pub(super) fn show_setting(ui: &mut Ui, spec: &Spec, value: &SettingValue, defau
 
 /// The name: with a mark where a change has to wait, and in the accent's colour where it is not the default.
 fn name(ui: &mut Ui, spec: &Spec, is_default: bool, default: &SettingValue) -> Response {
+    ui.label(named(spec, is_default)).on_hover_text(explanation(spec, default))
+}
+
+/// The name, with a sign for when a change holds; what is not its default stands out.
+fn named(spec: &Spec, is_default: bool) -> RichText {
     let mark = match spec.applies {
         Applies::Turn => "",
         Applies::Generation => NEXT_GENERATION,
         Applies::Restart => NEXT_RUN,
     };
     let text = if mark.is_empty() { title(spec.key) } else { format!("{} {mark}", title(spec.key)) };
-    let color = if is_default { palette::TEXT } else { palette::ACCENT };
-    ui.label(RichText::new(text).size(SMALL + 1.0).color(ink(color))).on_hover_text(explanation(spec, default))
+    RichText::new(text).size(SMALL + 1.0).color(ink(if is_default { palette::TEXT } else { palette::ACCENT }))
 }
 
 fn show_switch(ui: &mut Ui, spec: &Spec, on: bool, default: &SettingValue) -> Option<String> {
     let mut now = on;
-    let is_default = *default == SettingValue::Switch(on);
-    let color = if is_default { palette::TEXT } else { palette::ACCENT };
-    let text = RichText::new(title(spec.key)).size(SMALL + 1.0).color(ink(color));
+    let text = named(spec, *default == SettingValue::Switch(on));
     ui.checkbox(&mut now, text).on_hover_text(explanation(spec, default));
     (now != on).then(|| now.to_string())
 }
@@ -113,27 +118,36 @@ fn show_number(ui: &mut Ui, spec: &Spec, value: f64, default: &SettingValue, who
     let (min, max) = limits(spec);
     let (low, high, logarithmic) = usual(spec, mark);
     let mut now = value;
-    ui.horizontal(|ui| {
-        let label = name(ui, spec, value == mark, default);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if value != mark && ui.small_button("↺").on_hover_text(format!("Back to {default}.")).clicked() {
-                now = mark;
-            }
-            let speed = ((high - low) / 200.0).max(if whole { 0.2 } else { 1e-5 });
-            let mut drag = DragValue::new(&mut now).range(min..=max).speed(speed);
-            drag = if whole { drag.fixed_decimals(0) } else { drag.max_decimals(5) };
-            let drag = if fits_behind(spec.unit) { drag.suffix(format!(" {}", spec.unit)) } else { drag };
-            ui.add(drag).labelled_by(label.id);
-        });
-    });
+    let label = ui
+        .horizontal(|ui| {
+            let label = name(ui, spec, value == mark, default);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if value != mark && ui.small_button("↺").on_hover_text(format!("Back to {default}.")).clicked() {
+                    now = mark;
+                }
+            });
+            label
+        })
+        .inner;
     let mut slid = now.clamp(low, high);
-    ui.spacing_mut().slider_width = ui.available_width() - 4.0;
-    let mut slider = Slider::new(&mut slid, low..=high).logarithmic(logarithmic).show_value(false);
-    slider = if whole { slider.integer() } else { slider };
-    let response = ui.add(slider.clamping(SliderClamping::Always)).on_hover_text(explanation(spec, default));
+    let response = ui.horizontal(|ui| {
+        ui.spacing_mut().slider_width = (ui.available_width() - VALUE - ui.spacing().item_spacing.x).max(40.0);
+        let mut slider = Slider::new(&mut slid, low..=high).logarithmic(logarithmic).show_value(false);
+        slider = if whole { slider.integer() } else { slider };
+        let response = ui.add(slider.clamping(SliderClamping::Always)).on_hover_text(explanation(spec, default));
+        let speed = ((high - low) / 200.0).max(if whole { 0.2 } else { 1e-5 });
+        let mut drag = DragValue::new(&mut now).range(min..=max).speed(speed);
+        drag = if whole { drag.fixed_decimals(0) } else { drag.max_decimals(5) };
+        let drag = if fits_behind(spec.unit) { drag.suffix(format!(" {}", spec.unit)) } else { drag };
+        ui.add_sized(vec2(VALUE, ui.spacing().interact_size.y), drag).labelled_by(label.id);
+        response
+    });
+    let response = response.inner;
     let enabled = ui.is_enabled();
     response.widget_info(|| WidgetInfo::slider(enabled, slid, title(spec.key)));
-    mark_default(ui, &response, (mark, low, high, logarithmic));
+    if slid != mark {
+        mark_default(ui, &response, (mark, low, high, logarithmic));
+    }
     if response.changed() {
         now = slid;
     }

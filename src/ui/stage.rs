@@ -33,6 +33,12 @@ impl Tool {
     ];
 }
 
+/// Below this width, in points, the tools are behind the one in hand.
+const NARROW: f32 = 500.0;
+
+/// By so many points more where there are several habitats.
+const SEVERAL: f32 = 130.0;
+
 /// What the tools show.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StageModel {
@@ -54,8 +60,11 @@ pub struct StageModel {
 pub fn show_stage_tools(ui: &mut Ui, model: &StageModel, tool: &mut Tool) -> Vec<UserCommand> {
     let mut wishes = Vec::new();
     ui.horizontal_wrapped(|ui| {
+        // In one line, if at all possible.
+        let several = if model.habitats > 1 { SEVERAL } else { 0.0 };
+        let is_narrow = ui.available_width() < NARROW + several;
         ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 8.0;
+        ui.spacing_mut().button_padding.x = if is_narrow { 6.0 } else { 8.0 };
         let small = |text: &str| RichText::new(text).size(SMALL);
         if model.habitats > 1 {
             let text = model.entered.map_or("Habitats".to_owned(), |id| format!("Habitat {id}"));
@@ -71,10 +80,14 @@ pub fn show_stage_tools(ui: &mut Ui, model: &StageModel, tool: &mut Tool) -> Vec
                 wishes.push(UserCommand::Enter(None));
             }
         }
-        for (one, name, help) in Tool::ALL {
-            if ui.add(Button::selectable(*tool == one, small(name))).on_hover_text(help).clicked() {
-                *tool = one;
-            }
+        if is_narrow {
+            // The tool in hand, and the others behind it.
+            let name = Tool::ALL.iter().find(|(one, ..)| one == tool).map_or("Look", |(_, name, _)| name);
+            ui.menu_button(small(&format!("{name} ▼")), |ui| choose(ui, tool, |ui| ui.close()))
+                .response
+                .on_hover_text("What a click on the habitat does.");
+        } else {
+            choose(ui, tool, |_| ());
         }
         let (undo, redo) = model.can_undo;
         if undo && ui.button(small("Undo")).on_hover_text("Ctrl+Z").clicked() {
@@ -102,6 +115,17 @@ pub fn show_stage_tools(ui: &mut Ui, model: &StageModel, tool: &mut Tool) -> Vec
     wishes
 }
 
+/// A button for every tool; `then` is done when one is taken.
+fn choose(ui: &mut Ui, tool: &mut Tool, then: impl Fn(&Ui)) {
+    for (one, name, help) in Tool::ALL {
+        let button = Button::selectable(*tool == one, RichText::new(name).size(SMALL));
+        if ui.add(button).on_hover_text(help).clicked() {
+            *tool = one;
+            then(ui);
+        }
+    }
+}
+
 const fn about(overlay: Overlay) -> &'static str {
     match overlay {
         Overlay::Trails => "Where agents came from.",
@@ -127,6 +151,23 @@ mod tests {
         harness.get_by_label(label).click();
         harness.run();
         harness.state().clone()
+    }
+
+    #[test]
+    fn in_a_narrow_window_the_tools_are_behind_the_one_in_hand() {
+        let mut harness = Harness::builder().with_size(egui::vec2(400.0, 300.0)).build_ui_state(
+            |ui: &mut egui::Ui, tool: &mut Tool| drop(show_stage_tools(ui, &StageModel::default(), tool)),
+            Tool::Look,
+        );
+        assert!(harness.query_by_label("Wall").is_none());
+        harness.get_by_label("Look ▼").click();
+        harness.run();
+        harness.get_by_label("Wall").click();
+        harness.run();
+        assert_eq!(*harness.state(), Tool::Wall);
+        harness.get_by_label("Wall ▼");
+        assert!(harness.get_by_label("Fit").rect().right() <= 400.0);
+        assert!((harness.get_by_label("Fit").rect().top() - harness.get_by_label("Wall ▼").rect().top()).abs() < 3.0);
     }
 
     #[test]

@@ -13,6 +13,10 @@ pub const SCALES: (f32, f32) = (0.75, 2.0);
 /// By how much the scale changes at a time.
 pub const SCALE_STEP: f32 = 0.125;
 
+/// From so much room on, in points, the bar shows how many live, and how much of the generation is over.
+const WITH_ALIVE: f32 = 560.0;
+const WITH_BAR: f32 = 660.0;
+
 /// What the bar shows.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct TopBarModel {
@@ -62,7 +66,9 @@ pub fn show_top_bar(ui: &mut Ui, model: &TopBarModel, help: &mut bool) -> Vec<Us
     wishes
 }
 
+/// What lives now; in a narrow window without what can be seen elsewhere.
 fn show_clock(ui: &mut Ui, model: &TopBarModel) {
+    let room = ui.available_width();
     let ((generation, last), (turn, turns)) = (model.generation, model.turn);
     let weak = |text: String| RichText::new(text).color(ink(palette::TEXT_WEAK));
     if model.finished {
@@ -70,13 +76,17 @@ fn show_clock(ui: &mut Ui, model: &TopBarModel) {
     } else {
         ui.label(format!("Generation {generation}")).on_hover_text("Counted from 0.");
         ui.label(weak(format!("of {last}"))).on_hover_text("The last generation of this run.");
-        let part = if turns == 0 { 0.0 } else { turn as f32 / turns as f32 };
-        let bar = ProgressBar::new(part).desired_width(84.0).desired_height(8.0).fill(ink(palette::HOME));
-        ui.add(bar).on_hover_text("How much of this generation is over.");
+        if room >= WITH_BAR {
+            let part = if turns == 0 { 0.0 } else { turn as f32 / turns as f32 };
+            let bar = ProgressBar::new(part).desired_width(84.0).desired_height(8.0).fill(ink(palette::HOME));
+            ui.add(bar).on_hover_text("How much of this generation is over.");
+        }
         ui.label(weak(format!("turn {turn} of {turns}")));
     }
-    ui.add_space(6.0);
-    ui.label(weak(format!("{} of {} alive", model.alive.0, model.alive.1)));
+    if room >= WITH_ALIVE {
+        ui.add_space(6.0);
+        ui.label(weak(format!("{} of {} alive", model.alive.0, model.alive.1)));
+    }
 }
 
 fn show_look(ui: &mut Ui, model: &TopBarModel, wishes: &mut Vec<UserCommand>) {

@@ -58,7 +58,7 @@ pub(super) fn draw_speech(
         let half = (Vec2::new(wide, high) / 2.0 + ROOM) * point;
         let foot = at + Vec2::Y * (0.6 * size);
         let tail = 7.0 * point;
-        let place = Rect::from_center_half_size(foot + Vec2::Y * (tail + half.y), half);
+        let place = within(Rect::from_center_half_size(foot + Vec2::Y * (tail + half.y), half), seen);
         if taken.len() == MOST || taken.iter().any(|other| !other.intersect(place).is_empty()) {
             continue;
         }
@@ -67,6 +67,14 @@ pub(super) fn draw_speech(
         let anchor = Anchor::CENTER;
         canvas.write(Note { text, at: place.center(), anchor, points: SMALL, rgb: scene.colours().ink });
     }
+}
+
+/// The same rectangle, moved as far as it must be to lie within another, where it fits.
+fn within(place: Rect, room: Rect) -> Rect {
+    let inward = |low: f32, high: f32, from: f32, to: f32| (from - low).max(0.0) + (to - high).min(0.0);
+    let x = inward(place.min.x, place.max.x, room.min.x, room.max.x);
+    let y = inward(place.min.y, place.max.y, room.min.y, room.max.y);
+    Rect { min: place.min + Vec2::new(x, y), max: place.max + Vec2::new(x, y) }
 }
 
 /// The bubble with its tail, and a shadow that lifts it.
@@ -139,6 +147,15 @@ fn width(line: &str) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn speech_stays_within_the_picture() {
+        let room = Rect::new(0.0, 0.0, 20.0, 10.0);
+        assert_eq!(within(Rect::new(4.0, 8.0, 8.0, 11.0), room), Rect::new(4.0, 7.0, 8.0, 10.0), "it is too high");
+        assert_eq!(within(Rect::new(-2.0, 3.0, 2.0, 4.0), room), Rect::new(0.0, 3.0, 4.0, 4.0));
+        assert_eq!(within(Rect::new(17.0, 3.0, 21.0, 4.0), room), Rect::new(16.0, 3.0, 20.0, 4.0));
+        assert_eq!(within(Rect::new(3.0, 3.0, 5.0, 4.0), room), Rect::new(3.0, 3.0, 5.0, 4.0));
+    }
 
     #[test]
     fn speech_is_short() {

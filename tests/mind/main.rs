@@ -187,6 +187,23 @@ fn actions_are_drawn_as_often_as_the_distribution_says() {
 }
 
 #[test]
+fn each_act_tells_how_likely_it_is_that_exploration_drew_it() {
+    let mut llm = Llm::load(plan(0.7, 1)).unwrap();
+    let alone = llm.think(&[thinker(0, 0, PROMPTS[0])]).unwrap().remove(0);
+    assert_eq!(alone.explored, 0.0, "nobody explores");
+    let explorers: Vec<_> = (0..200).map(|turn| Thinker { exploration: 0.4, ..thinker(0, turn, PROMPTS[0]) }).collect();
+    let thoughts = llm.think(&explorers).unwrap();
+    for thought in &thoughts {
+        // Of 100 acts, 60 are the mind's and 40 exploration's, 5 of each action.
+        let of_mind = 0.6 * alone.policy[thought.action.unwrap().index()];
+        assert!((thought.explored - 0.05 / (of_mind + 0.05)).abs() < 1e-5, "{thought:?}");
+    }
+    // By the law of total probability two of five acts are exploration's.
+    let part = thoughts.iter().map(|thought| thought.explored).sum::<f32>() / 200.0;
+    assert!((0.3..0.5).contains(&part), "{part}");
+}
+
+#[test]
 fn free_sampling_restricted_by_the_trie_gives_the_same_frequencies() {
     let loaded = load("");
     let scorer = scorer(&loaded);

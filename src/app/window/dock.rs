@@ -77,24 +77,41 @@ pub(super) struct Dock {
     tree: Tree<Pane>,
     /// Whether somebody has changed it; until then it fits itself to the window.
     is_touched: bool,
+    /// Whether it is laid out for a narrow window.
+    #[serde(default)]
+    is_narrow: bool,
 }
+
+/// Panels on the right of the habitat, and those below it.
+const RIGHT: [Pane; 3] = [Pane::Agent, Pane::WhatIf, Pane::Library];
+const BELOW: [Pane; 6] = [Pane::Fitness, Pane::Transcript, Pane::Lineage, Pane::Generations, Pane::Machine, Pane::Log];
+/// Below this width, in points, there is no column on the right: all panels but one are below the habitat.
+const NARROW: f32 = 900.0;
 
 impl Default for Dock {
     fn default() -> Self {
-        let mut tiles = Tiles::default();
-        let mut tabs = |panes: &[Pane]| {
-            let children = panes.iter().map(|pane| tiles.insert_pane(*pane)).collect();
-            tiles.insert_tab_tile(children)
-        };
-        let left = tabs(&[Pane::Controls]);
-        let right = tabs(&[Pane::Agent, Pane::WhatIf, Pane::Library]);
-        let below =
-            tabs(&[Pane::Fitness, Pane::Transcript, Pane::Lineage, Pane::Generations, Pane::Machine, Pane::Log]);
-        let habitat = tiles.insert_pane(Pane::Habitat);
-        let middle = tiles.insert_vertical_tile(vec![habitat, below]);
-        let root = tiles.insert_horizontal_tile(vec![left, middle, right]);
-        Self { tree: Tree::new("dock", root, tiles), is_touched: false }
+        Self { tree: tree(false), is_touched: false, is_narrow: false }
     }
+}
+
+/// The tiles as they are at first.
+fn tree(narrow: bool) -> Tree<Pane> {
+    let mut tiles = Tiles::default();
+    let mut tabs = |panes: &[Pane]| {
+        let children = panes.iter().map(|pane| tiles.insert_pane(*pane)).collect();
+        tiles.insert_tab_tile(children)
+    };
+    let left = tabs(&[Pane::Controls]);
+    let (right, below) = if narrow {
+        let (first, others) = BELOW.split_at(1);
+        (None, tabs(&[first, &RIGHT[..], others].concat()))
+    } else {
+        (Some(tabs(&RIGHT)), tabs(&BELOW))
+    };
+    let habitat = tiles.insert_pane(Pane::Habitat);
+    let middle = tiles.insert_vertical_tile(vec![habitat, below]);
+    let root = tiles.insert_horizontal_tile([left, middle].into_iter().chain(right).collect());
+    Tree::new("dock", root, tiles)
 }
 
 impl Dock {
@@ -147,11 +164,24 @@ impl Dock {
 
     /// Gives the columns widths, and the rows heights, that suit a window of this size.
     fn fit(&mut self, size: egui::Vec2) {
-        let (left, right) = ((size.x * 0.19).clamp(248.0, 300.0), (size.x * 0.26).clamp(288.0, 440.0));
-        let bottom = (size.y * 0.31).clamp(190.0, 340.0);
+        let is_narrow = size.x < NARROW;
+        if is_narrow != self.is_narrow {
+            let hidden: Vec<_> = Pane::ALL.into_iter().filter(|pane| !self.shows(*pane)).collect();
+            let front = self.in_front();
+            (self.tree, self.is_narrow) = (tree(is_narrow), is_narrow);
+            hidden.into_iter().for_each(|pane| self.show_pane(pane, false));
+            // Of those that share a place now, the one that was on the left.
+            front.into_iter().rev().filter(|pane| *pane != Pane::Habitat).for_each(|pane| self.show_pane(pane, true));
+        }
         let Some(root) = self.tree.root() else { return };
-        let middle = self.set_shares(root, &[left, size.x - left - right, right]).get(1).copied();
-        middle.map(|middle| self.set_shares(middle, &[size.y - bottom, bottom]));
+        let middle = if is_narrow {
+            self.set_shares(root, &[236.0, size.x - 236.0])
+        } else {
+            let (left, right) = ((size.x * 0.19).clamp(248.0, 300.0), (size.x * 0.26).clamp(316.0, 440.0));
+            self.set_shares(root, &[left, size.x - left - right, right])
+        };
+        let bottom = if is_narrow { size.y * 0.5 } else { (size.y * 0.31).clamp(190.0, 340.0) };
+        middle.get(1).map(|middle| self.set_shares(*middle, &[size.y - bottom, bottom]));
     }
 
     fn set_shares(&mut self, tile: TileId, shares: &[f32]) -> Vec<TileId> {

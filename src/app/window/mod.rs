@@ -10,6 +10,7 @@ mod edit;
 mod frames;
 mod keep;
 mod keys;
+mod layout;
 mod library;
 mod memory;
 mod models;
@@ -169,7 +170,7 @@ fn add_systems(app: &mut App) {
         .init_resource::<library::Library>()
         .init_resource::<pointer::Pointer>()
         .init_resource::<stage::PlotPlace>()
-        .add_systems(Startup, stage::spawn_panel_camera)
+        .add_systems(Startup, (stage::spawn_panel_camera, stage::draw_in_linear_light))
         // Every turn, not every frame: several may follow each other in one.
         .add_systems(Resolve, watch_turn.in_set(ResolveSystems::Upkeep).after(advance_clock))
         .add_systems(

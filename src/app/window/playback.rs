@@ -176,6 +176,7 @@ mod tests {
                     text: "wait".into(),
                     action: Some(Action::Wait),
                     policy: [0.125; Action::COUNT],
+                    explored: 0.0,
                     log_probabilities: [0.125f32.ln(); Action::COUNT],
                     log_probability: 0.125f32.ln(),
                     tokens: 0,

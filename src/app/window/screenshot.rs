@@ -22,6 +22,9 @@ use crate::{
 /// Frames between the last turn and the picture, for panels to be laid out and what glides to arrive.
 const SETTLE: u32 = 40;
 
+/// What minds are asked in the scene in which they talk.
+const QUESTION: &str = "The opposite of north is";
+
 /// Asks for a picture of the window.
 #[derive(Resource, Debug, Clone)]
 pub struct Screenshot {
@@ -37,10 +40,12 @@ pub struct Screenshot {
 
 impl Screenshot {
     /// What a picture can show.
-    pub const SCENES: [&str; 13] = [
+    pub const SCENES: [&str; 15] = [
         "start",
+        "habitat",
         "mind",
         "what-if",
+        "talk",
         "transcript",
         "lineage",
         "generations",
@@ -72,8 +77,12 @@ impl Screenshot {
         let show = |pane: Pane| UserCommand::Look(Look::Panel(pane.name().to_owned(), true));
         let select = UserCommand::Select(panels.fittest.first().copied());
         match self.scene.as_str() {
+            "habitat" => {
+                let first = panels.fittest.first().map(|(habitat, _)| *habitat);
+                vec![select, UserCommand::Enter(first)]
+            }
             "mind" => vec![select],
-            "what-if" => vec![select, show(Pane::WhatIf)],
+            "what-if" | "talk" => vec![select, show(Pane::WhatIf)],
             "transcript" => vec![select, show(Pane::Transcript)],
             "lineage" => vec![select, show(Pane::Lineage)],
             "generations" => vec![show(Pane::Generations)],
@@ -123,7 +132,7 @@ pub(super) fn take_screenshot(
     if playback.turns < u64::from(wanted.turns) && !living.is_empty() {
         return;
     }
-    if *frames + 1 == SETTLE && keeping.is_busy() {
+    if *frames + 1 == SETTLE && (keeping.is_busy() || states.what_if.is_waiting()) {
         return;
     }
     *frames += 1;
@@ -132,6 +141,9 @@ pub(super) fn take_screenshot(
         playback.speed = Playback::default().speed;
         states.help = wanted.scene == "help";
         wishes.0.extend(wanted.wishes(&panels));
+    }
+    if *frames == SETTLE / 2 && wanted.scene == "talk" {
+        wishes.0.extend(states.what_if.ask_all(QUESTION, &panels.what_if));
     }
     if *frames == SETTLE {
         let file = wanted.file.clone();

@@ -9,10 +9,19 @@ use bevy::{
 use bevy_egui::{
     EguiContexts, EguiGlobalSettings, PrimaryEguiContext,
     egui::{self, LayerId, Sense, Ui, UiBuilder},
+    render::EGUI_SHADER_HANDLE,
 };
 
-use super::{Wishes, arrival::Arrival, dock::Pane, memory::States, models::Panels, pointer::Pointer, run::Run};
-use crate::{palette, protocol::UserCommand, ui, view::HabitatFrame};
+use super::{
+    Wishes,
+    arrival::Arrival,
+    layout::{Places, lay_out},
+    memory::States,
+    models::Panels,
+    pointer::Pointer,
+    run::Run,
+};
+use crate::{palette, ui, view::HabitatFrame};
 
 /// Where the curves of fitness are, in physical pixels of the window, while they can be seen.
 #[derive(Resource, Debug, Default)]
@@ -27,6 +36,17 @@ pub(super) fn spawn_panel_camera(mut commands: Commands, mut settings: ResMut<Eg
     let camera = Camera { order: 1, output_mode, clear_color, ..default() };
     // Both cameras draw into the same picture, so that both take as many samples of a pixel: one.
     commands.spawn((PrimaryEguiContext, Camera2d, RenderLayers::none(), Msaa::Off, camera));
+}
+
+/// How panels are drawn, in place of bevy_egui's own way.
+static SHADER: &str = include_str!("../../../assets/panels.wgsl");
+
+/// Lets what is half transparent keep its colour: soft edges, stripes, shadows.
+pub(super) fn draw_in_linear_light(mut shaders: ResMut<Assets<Shader>>) {
+    let shader = Shader::from_wgsl(SHADER, "assets/panels.wgsl");
+    if let Err(error) = shaders.insert(&EGUI_SHADER_HANDLE, shader) {
+        warn!("Panels are drawn with hard edges: their shader cannot be exchanged ({error}).");
+    }
 }
 
 /// Draws everything, and notes what the person wants.
@@ -48,33 +68,11 @@ pub(super) fn show_panels(
     let builder = UiBuilder::new().layer_id(LayerId::background()).max_rect(context.viewport_rect());
     let mut root = Ui::new(context.clone(), "panels".into(), builder);
     let states = &mut *states;
-    let bar = egui::Panel::top("bar").frame(ui::theme::panel_frame());
-    bar.show(&mut root, |ui| {
-        wishes.0.extend(ui::show_top_bar(ui, &panels.top_bar, &mut states.help));
-        let banners: Vec<_> = run.banners.iter().cloned().collect();
-        wishes.0.extend(ui::show_banners(ui, &banners));
-    });
-    let rest = root.available_rect_before_wrap();
-    let mut tiles = root.new_child(UiBuilder::new().max_rect(rest));
-    tiles.spacing_mut().item_spacing.y = 0.0;
-    let (mut habitat, mut curves) = (egui::Rect::NOTHING, None);
-    let mut dock = std::mem::take(&mut states.dock);
-    dock.show(&mut tiles, |ui, pane| match pane {
-        Pane::Habitat => habitat = ui.max_rect(),
-        other => {
-            if other == Pane::Fitness {
-                curves = Some(ui.max_rect());
-            }
-            ui.spacing_mut().item_spacing.y = 6.0;
-            wishes.0.extend(show_pane(ui, other, &panels, &run, states));
-        }
-    });
-    states.dock = dock;
+    let Places { around, rest, habitat, curves } = lay_out(&mut root, &panels, &run, states, &mut wishes.0);
     let pixels = window.scale_factor() * states.scale;
     *pointer = Pointer::default();
     if habitat.is_positive() {
-        habitat.min.y += show_stage(&mut tiles, habitat, &panels, states, &mut wishes.0);
-        *pointer = listen(&mut tiles, habitat, pixels);
+        *pointer = listen(&mut root, habitat, pixels);
         if let Some(what) = arrival.awaited() {
             ui::show_waiting(&context, habitat.center(), what);
         }
@@ -87,11 +85,24 @@ pub(super) fn show_panels(
     }
     let (min, size) = in_pixels(habitat, pixels, window.physical_size());
     frame.set_if_neq(HabitatFrame { min, size });
+    let at = |pixel: UVec2| egui::pos2(pixel.x as f32, pixel.y as f32) / pixels;
+    let ground = ui::theme::ink(palette::NIGHT);
+    root.painter()
+        .set(around, egui::Shape::Vec(surround(rest, egui::Rect::from_min_max(at(min), at(min + size)), ground)));
     plot.0 = curves.map(|rect| {
         let (min, size) = in_pixels(rect, pixels, window.physical_size());
         URect { min, max: min + size }
     });
     Ok(())
+}
+
+/// All of a place but a hole in it, filled: what lies between the panels, where nothing else is drawn.
+fn surround(place: egui::Rect, hole: egui::Rect, fill: egui::Color32) -> Vec<egui::Shape> {
+    let (top, below) = place.split_top_bottom_at_y(hole.top().clamp(place.top(), place.bottom()));
+    let (middle, bottom) = below.split_top_bottom_at_y(hole.bottom().clamp(below.top(), below.bottom()));
+    let left = middle.with_max_x(hole.left().clamp(middle.left(), middle.right()));
+    let right = middle.with_min_x(hole.right().clamp(middle.left(), middle.right()));
+    [top, left, right, bottom].into_iter().map(|rect| egui::Shape::rect_filled(rect, 0.0, fill)).collect()
 }
 
 /// Puts the theme on: its colours in every frame, since frames may be drawn by any thread, and the rest where it has changed.
@@ -133,49 +144,5 @@ fn listen(ui: &mut Ui, rect: egui::Rect, pixels: f32) -> Pointer {
         dragged: Vec2::new(delta.x, delta.y) * pixels,
         released: response.drag_stopped(),
         scrolled: scroll,
-    }
-}
-
-/// The tools above the habitats; gives their height.
-fn show_stage(
-    ui: &mut Ui,
-    rect: egui::Rect,
-    panels: &Panels,
-    states: &mut States,
-    wishes: &mut Vec<UserCommand>,
-) -> f32 {
-    let strip = ui.painter().add(egui::Shape::Noop);
-    let inner = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), 28.0)).shrink2(egui::vec2(10.0, 3.0));
-    let mut over = ui.new_child(UiBuilder::new().max_rect(inner).id_salt("stage"));
-    wishes.extend(ui::show_stage_tools(&mut over, &panels.stage, &mut states.tool));
-    let height = over.min_rect().bottom() + 3.0 - rect.top();
-    let strip_rect = egui::Rect::from_min_size(rect.min, egui::vec2(rect.width(), height));
-    ui.painter().set(strip, egui::Shape::rect_filled(strip_rect, 0.0, ui::theme::ink(palette::PANEL)));
-    height
-}
-
-fn show_pane(ui: &mut Ui, pane: Pane, panels: &Panels, run: &Run, states: &mut States) -> Vec<UserCommand> {
-    match pane {
-        Pane::Habitat => Vec::new(),
-        Pane::Controls => ui::show_controls(ui, &panels.controls, &mut states.controls),
-        Pane::Fitness => ui::show_fitness(ui, &panels.fitness, &mut states.fitness),
-        Pane::Lineage => ui::show_lineage(ui, &panels.lineage, &mut states.lineage),
-        Pane::Machine => {
-            ui::show_machine(ui, &panels.machine);
-            Vec::new()
-        }
-        Pane::Generations => {
-            ui::show_generations(ui, &panels.generations);
-            Vec::new()
-        }
-        Pane::Agent => ui::show_agent(ui, &panels.agent, &mut states.agent),
-        Pane::WhatIf => ui::show_what_if(ui, &panels.what_if, &mut states.what_if),
-        Pane::Transcript => {
-            let habitats = panels.stage.habitats;
-            let model = ui::TranscriptModel { lines: &panels.lines, selected: run.selected, habitats };
-            ui::show_transcript(ui, &model, &mut states.transcript)
-        }
-        Pane::Library => ui::show_library(ui, &panels.library, &mut states.library),
-        Pane::Log => ui::show_log(ui, &panels.log, &mut states.log),
     }
 }

@@ -122,6 +122,7 @@ impl Llm {
                 text: written.text.into(),
                 action: None,
                 policy: [0.0; Action::COUNT],
+                explored: 0.0,
                 log_probabilities: [f32::NEG_INFINITY; Action::COUNT],
                 log_probability: written.log_probability as f32,
                 tokens: (written.read + written.tokens) as u32,
@@ -169,6 +170,8 @@ impl Llm {
             text: self.plan.phrases[at].trim().to_owned().into(),
             action: Some(Action::ALL[at]),
             policy: std::array::from_fn(|i| as_sampled[i] as f32),
+            // By Bayes: exploration draws every action equally often.
+            explored: (thinker.exploration / Action::COUNT as f64 / as_sampled[at]) as f32,
             log_probabilities: std::array::from_fn(|i| as_told[i] as f32),
             log_probability: as_told[at] as f32,
             tokens: 0,

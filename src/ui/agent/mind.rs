@@ -125,7 +125,7 @@ pub(super) fn show_life(ui: &mut Ui, mind: &Mind, wishes: &mut Vec<UserCommand>)
     show_family(ui, mind, wishes);
     number_row(ui, "Founder of its line", &mind.line.to_string(), "");
     number_row(ui, "Born in generation", &mind.born.to_string(), "");
-    number_row(ui, "Age", &mind.age.to_string(), if mind.age == 1 { "generation" } else { "gens" });
+    number_row(ui, "Age, in generations", &mind.age.to_string(), "");
     number_row(ui, "Fitness", &format!("{:.1}", mind.fitness), "");
     if let Some(best) = mind.best_fitness {
         number_row(ui, "Best fitness", &format!("{best:.1}"), "");

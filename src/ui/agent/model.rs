@@ -110,8 +110,8 @@ pub struct ShownTurn {
     pub outcome: Option<Outcome>,
     /// Probability of every action, in the order of [`Action::ALL`]; all 0 where words were said freely.
     pub policy: [f32; Action::COUNT],
-    /// Whether exploration drew the action, in place of the mind.
-    pub explored: bool,
+    /// How likely it is that exploration drew the action, and not the mind: 0 to 1.
+    pub explored: f32,
     /// Whether `rules` decided in the mind's stead.
     pub stood_in: bool,
 }

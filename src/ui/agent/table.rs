@@ -23,8 +23,8 @@ type Heading = (SortBy, &'static str, &'static str, f32, bool);
 const HABITAT: Heading = (SortBy::Habitat, "hab.", "Habitat", 36.0, true);
 const TITLE: Heading = (SortBy::Title, "name", "The name that you gave it", 72.0, false);
 const HEADINGS: [Heading; 7] = [
-    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 42.0, true),
-    (SortBy::Energy, "E", "Energy, in points", 26.0, true),
+    (SortBy::Number, "no.", "Its number; the dot has the colour of its founder's line", 40.0, true),
+    (SortBy::Energy, "E", "Energy, in points", 28.0, true),
     (SortBy::Fitness, "fitness", "Fitness so far", 50.0, true),
     (SortBy::Delivered, "home", "Pieces of food brought home", 44.0, true),
     (SortBy::Carrying, "load", "What it carries", 40.0, false),
@@ -75,16 +75,8 @@ pub(super) fn show(ui: &mut Ui, model: &AgentModel, state: &mut AgentState, heig
         note(ui, "All agents appear here when the first generation begins.");
         return wishes;
     }
-    let mut headings: Vec<Heading> = HEADINGS.to_vec();
-    let needed = |headings: &[Heading]| headings.iter().map(|one| one.3 + GAP).sum::<f32>() + 4.0;
-    let is_named = model.agents.iter().any(|row| row.title.is_some());
-    if is_named || ui.available_width() > needed(&headings) + TITLE.3 + HABITAT.3 {
-        headings.insert(1, TITLE);
-    }
-    if model.several {
-        headings.insert(0, HABITAT);
-    }
-    let wide = needed(&headings);
+    let headings = headings(model, ui.available_width());
+    let wide = width_of(&headings);
     ScrollArea::horizontal().id_salt("agents").auto_shrink([false, true]).show(ui, |ui| {
         ui.set_min_width(wide);
         ui.spacing_mut().item_spacing = vec2(GAP, 2.0);
@@ -93,6 +85,29 @@ pub(super) fn show(ui: &mut Ui, model: &AgentModel, state: &mut AgentState, heig
         show_table(ui, model, state, &headings, height, &mut wishes);
     });
     wishes
+}
+
+/// The columns for so many points: those that can be done without are left out where there is no room for them. The dead
+/// have a ring in place of a dot.
+fn headings(model: &AgentModel, room: f32) -> Vec<Heading> {
+    let mut headings: Vec<Heading> = HEADINGS.to_vec();
+    if model.agents.iter().any(|row| row.title.is_some()) {
+        headings.insert(1, TITLE);
+    }
+    if model.several {
+        headings.insert(0, HABITAT);
+    }
+    for spare in [SortBy::Alive, SortBy::Born] {
+        if width_of(&headings) > room {
+            headings.retain(|one| one.0 != spare);
+        }
+    }
+    headings
+}
+
+/// The least width of these columns, in points.
+fn width_of(headings: &[Heading]) -> f32 {
+    headings.iter().map(|one| one.3 + GAP).sum::<f32>() + 4.0
 }
 
 fn show_table(
@@ -106,8 +121,7 @@ fn show_table(
     let order = sorted(&model.agents, state.sort, state.descending);
     let line = line_height(ui);
     // What is left is shared, so that a wide table does not leave its right half empty.
-    let sum = headings.iter().map(|one| one.3 + GAP).sum::<f32>() + 4.0;
-    let more = ((ui.available_width() - sum) / headings.len() as f32).clamp(0.0, 60.0);
+    let more = ((ui.available_width() - width_of(headings)) / headings.len() as f32).clamp(0.0, 60.0);
     let mut table = TableBuilder::new(ui)
         .id_salt(("agents", headings.len()))
         .striped(true)
@@ -170,7 +184,10 @@ fn show_heading(ui: &mut Ui, (sort, word, help, _, is_number): &Heading, state: 
 /// What stands in a cell: numbers on its right, words on its left with some room between them and the number before.
 fn cell(ui: &mut Ui, is_number: bool, show: impl FnOnce(&mut Ui)) {
     if is_number {
-        ui.with_layout(Layout::right_to_left(Align::Center), show);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.add_space(1.0);
+            show(ui);
+        });
     } else {
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             ui.add_space(INDENT);

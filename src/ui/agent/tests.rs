@@ -47,7 +47,7 @@ fn mind() -> Mind {
         action: Action::Move(Direction::North),
         outcome: Some(Outcome::Moved),
         policy: [0.6213, 0.1, 0.05, 0.05, 0.1, 0.05, 0.02, 0.0087],
-        explored: true,
+        explored: 0.25,
         stood_in: false,
     };
     let remember = |turn: u32| Remembered {
@@ -192,7 +192,7 @@ fn the_turn_is_shown_as_it_was() {
         harness.get_all_by_label_contains(&format!("{label} ")).next().unwrap().rect().top()
     });
     assert!(tops.is_sorted(), "the actions stand in their order: {tops:?}");
-    harness.get_by_label("Exploration drew this action, whatever the mind would have done.");
+    harness.get_by_label("Drawn by exploration, not by the mind: 25.0 % likely.");
     harness.get_by_label("What came of it: moved.");
     let mut other = mind();
     let turn = other.turn.as_mut().unwrap();

@@ -30,20 +30,20 @@ pub(super) fn show(ui: &mut Ui, mind: &Mind) {
     ui.add_space(4.0);
     show_actions(ui, turn);
     if let Some(text) = who_drew(turn) {
-        note(ui, text);
+        note(ui, &text);
     }
     if let Some(outcome) = turn.outcome {
         note(ui, &format!("What came of it: {}.", outcome_word(outcome)));
     }
 }
 
-/// Who drew the action, where it was not the mind.
-pub(super) const fn who_drew(turn: &ShownTurn) -> Option<&'static str> {
-    match (turn.stood_in, turn.explored) {
-        (true, _) => Some("The mind did not answer: `rules` decided in its stead."),
-        (false, true) => Some("Exploration drew this action, whatever the mind would have done."),
-        (false, false) => None,
+/// Who may have drawn the action other than the mind. One draw serves both, so that only how likely it is can be said.
+pub(super) fn who_drew(turn: &ShownTurn) -> Option<String> {
+    if turn.stood_in {
+        return Some("The mind did not answer: `rules` decided in its stead.".to_owned());
     }
+    let part = percent(turn.explored);
+    (turn.explored > 0.0).then(|| format!("Drawn by exploration, not by the mind: {part} likely."))
 }
 
 fn show_actions(ui: &mut Ui, turn: &ShownTurn) {

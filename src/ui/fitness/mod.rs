@@ -27,6 +27,8 @@ use crate::{palette, protocol::UserCommand};
 
 /// Below this width, in points, the export hides in a menu.
 const NARROW: f32 = 620.0;
+/// By so many points more where there are several habitats.
+const SEVERAL: f32 = 160.0;
 /// Below this width, in points, the bar has fewer words.
 const TIGHT: f32 = 480.0;
 /// Below this height, in points, there is one picture and no legend under the bar.
@@ -79,7 +81,8 @@ pub fn show_fitness(ui: &mut Ui, model: &FitnessModel, state: &mut FitnessState)
         ui.spacing_mut().item_spacing.x = 6.0;
         choose(ui, model, state);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if room.width() < NARROW {
+            let needed = if model.habitats() > 1 { NARROW + SEVERAL } else { NARROW };
+            if room.width() < needed {
                 let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
                 MenuButton::new("Export").config(config).ui(ui, |ui| {
                     export(ui, state, &mut wishes);

@@ -23,6 +23,9 @@ const WIDTHS: (f32, f32) = (1.8, 1.2);
 const BAND: &str = "Quartiles";
 /// How far from a point its value is shown, in points.
 const REACH: f32 = 14.0;
+/// Below this width, in points, the legend has names alone, unless the picture is at least as high as this.
+const NARROW: f32 = 620.0;
+const TALL: f32 = 200.0;
 /// Below this height, in points, an axis has no name.
 const LOW: f32 = 150.0;
 
@@ -45,8 +48,22 @@ impl<'a> Drawn<'a> {
 
     /// The newest value: of the living generation, or else of the last one.
     fn newest(&self) -> Option<f64> {
+        self.newest_point().map(|[_, y]| y)
+    }
+
+    /// When that was, in generations lived; `None` for what is only compared with.
+    fn newest_at(&self) -> Option<f64> {
+        self.newest_point().filter(|_| !self.is_reference()).map(|[x, _]| x)
+    }
+
+    fn newest_point(&self) -> Option<[f64; 2]> {
         let newest = |curve: Option<&Curve>| curve.and_then(Curve::newest);
-        newest(self.living).or_else(|| newest(self.over)).map(|[_, y]| y)
+        newest(self.living).or_else(|| newest(self.over))
+    }
+
+    /// Whether the curve is not the agents' own, but what theirs are compared with.
+    fn is_reference(&self) -> bool {
+        self.style != LineStyle::Solid
     }
 }
 
@@ -70,12 +87,16 @@ pub(super) fn show_picture(
         return;
     }
     ui.style_mut().interaction.interact_radius = REACH;
-    plot_of(ui, other, model.turns).show(ui, |plot| {
+    // All of the living generation has room from its beginning, so that the curve is seen to grow.
+    let now = drawn.iter().filter_map(|one| one.newest_at()).fold(0.0, f64::max);
+    plot_of(ui, other, model.turns).include_x(now.floor()).include_x(now.ceil().max(1.0)).show(ui, |plot| {
         if with_band && !state.hidden.contains(BAND) {
-            draw_band(plot, &model.together().over, 0.22);
-            draw_band(plot, &model.together().living, 0.14);
+            draw_band(plot, &model.together().over, 0.15);
+            draw_band(plot, &model.together().living, 0.1);
         }
-        drawn.iter().filter(|one| !state.hidden.contains(&one.name)).for_each(|one| draw(plot, one));
+        // Whole generations are compared: before the first is over, what they reach is far beyond the picture.
+        let shown = |one: &&Drawn<'_>| !state.hidden.contains(&one.name) && (now >= 1.0 || !one.is_reference());
+        drawn.iter().filter(shown).for_each(|one| draw(plot, one));
         zoom_by_wheel(plot);
     });
 }
@@ -96,7 +117,7 @@ fn plot_of<'a>(ui: &Ui, other: Option<Quantity>, turns: u32) -> Plot<'a> {
         .allow_scroll(false)
         .allow_zoom(false)
         .show_crosshair(false)
-        .grid_color(ink(palette::TEXT_WEAK).gamma_multiply(0.4))
+        .grid_color(ink(palette::TEXT_WEAK).gamma_multiply(0.22))
         .set_margin_fraction(vec2(0.02, 0.08))
         .min_size(Vec2::splat(24.0))
         .height(height.max(24.0))
@@ -182,7 +203,7 @@ fn draw_band(plot: &mut PlotUi<'_>, curves: &Curves, strength: f32) {
 
 fn draw(plot: &mut PlotUi<'_>, one: &Drawn<'_>) {
     let over = one.over.map(Curve::points).unwrap_or_default();
-    if let ([[_, level]], false) = (&over[..], one.style == LineStyle::Solid) {
+    if let ([[_, level]], true) = (&over[..], one.is_reference()) {
         plot.hline(HLine::new(&one.name, *level).color(one.colour).width(WIDTHS.1).style(one.style));
         return;
     }
@@ -201,13 +222,17 @@ fn draw(plot: &mut PlotUi<'_>, one: &Drawn<'_>) {
 
 /// The picture's name, and a switch for every curve with its newest value.
 fn legend(ui: &mut Ui, drawn: &[Drawn<'_>], other: Option<Quantity>, with_band: bool, state: &mut FitnessState) {
+    // One line is enough: the values can be read off the curves.
+    let is_narrow = ui.available_width() < NARROW && ui.available_height() < TALL && drawn.len() > 1;
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(10.0, 2.0);
         let unit = other.map_or("Fitness".to_owned(), |other| match other.name() {
             name if name.eq_ignore_ascii_case(other.unit()) => name.to_owned(),
             name => format!("{name}, {}", other.unit()),
         });
-        ui.label(RichText::new(unit).size(SMALL).strong());
+        if !(is_narrow && other.is_none()) {
+            ui.label(RichText::new(unit).size(SMALL).strong());
+        }
         let mut switch = |ui: &mut Ui, name: &str, text: &str, colour, style| {
             let shown = !state.hidden.contains(name);
             if entry(ui, text, colour, style, shown) && !state.hidden.remove(name) {
@@ -216,10 +241,11 @@ fn legend(ui: &mut Ui, drawn: &[Drawn<'_>], other: Option<Quantity>, with_band: 
         };
         for one in drawn {
             let value = one.newest().map_or("–".to_owned(), |value| one.quantity.write(value));
-            switch(ui, &one.name, &format!("{} {value}", one.name), one.colour, Some(one.style));
+            let text = if is_narrow { one.name.clone() } else { format!("{} {value}", one.name) };
+            switch(ui, &one.name, &text, one.colour, Some(one.style));
         }
         if with_band {
-            switch(ui, BAND, BAND, ink(palette::ACCENT).gamma_multiply(0.35), None);
+            switch(ui, BAND, BAND, ink(palette::ACCENT).gamma_multiply(0.22), None);
         }
     });
 }

@@ -60,7 +60,7 @@ fn show_choice(ui: &mut Ui, model: &LibraryModel, choice: &ModelChoice, state: &
                     state.pending = Some(Pending::Download(choice.word.clone()));
                 }
             }
-            let place = if choice.is_here { "here" } else { "not here" };
+            let place = if choice.is_here { "on this machine" } else { "to be fetched" };
             let size = choice.bytes.map(|bytes| format!("{} MB, ", megabytes(bytes))).unwrap_or_default();
             ui.with_layout(Layout::top_down(Align::Min), |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;

@@ -39,8 +39,8 @@ fn harness(model: LibraryModel) -> Trial<LibraryModel, LibraryState> {
 fn another_model_says_what_it_costs_before_it_is_used() {
     let mut harness = harness(model());
     harness.get_by_label("✓ in use");
-    harness.get_by_label("144.8 MB, here");
-    harness.get_by_label("290.1 MB, not here");
+    harness.get_by_label("144.8 MB, on this machine");
+    harness.get_by_label("290.1 MB, to be fetched");
     assert_eq!(click_one_of(&mut harness, "Use", false), [], "nothing is done yet");
     harness.get_by_label("Everything starts again from generation 0 with smollm-135m-instruct. The run on show is not kept anywhere and is lost: save it first, if it is dear to you.");
     assert_eq!(click(&mut harness, "Leave it"), []);

@@ -34,7 +34,9 @@ pub fn show_machine(ui: &mut Ui, model: &MachineModel) {
             show_hint(ui, &hint);
         }
         if ui.available_width() >= WIDE {
+            ui.spacing_mut().item_spacing.x = 32.0;
             ui.columns(2, |columns| {
+                columns.iter_mut().for_each(|column| column.spacing_mut().item_spacing.x = 8.0);
                 columns[0].spacing_mut().item_spacing.y = 2.0;
                 pace(&mut columns[0], model);
                 memory(&mut columns[1], model);
@@ -83,11 +85,11 @@ fn pace(ui: &mut Ui, model: &MachineModel) {
     coloured_row(ui, "A decision, median", &or_dash(decision.map(median)), "ms", colour)
         .on_hover_text("A round's time divided by its agents.");
     number_row(ui, "A decision, p95", &or_dash(decision.map(slow)), "ms");
-    number_row(ui, "Decisions", &or_dash(model.decisions_per_second), "a second");
+    number_row(ui, "Decisions", &or_dash(model.decisions_per_second), "/s");
     number_row(ui, "Training step, median", &or_dash(model.training_ms), "ms");
-    number_row(ui, "Waiting for the worker", &model.queue.to_string(), "requests");
-    number_row(ui, "Turns", &short(model.turns_per_second), "a second");
-    number_row(ui, "Frames", &short(model.frames_per_second), "a second");
+    number_row(ui, "Waiting for the worker", &model.queue.to_string(), "");
+    number_row(ui, "Turns", &short(model.turns_per_second), "/s");
+    number_row(ui, "Frames", &short(model.frames_per_second), "/s");
     ui.add_space(6.0);
     let times: Vec<f32> = model.rounds.iter().map(|round| round.ms as f32).collect();
     if times.len() < 2 {
@@ -102,6 +104,7 @@ fn pace(ui: &mut Ui, model: &MachineModel) {
 fn memory(ui: &mut Ui, model: &MachineModel) {
     ui.spacing_mut().item_spacing.y = 2.0;
     section(ui, "Memory");
+    ui.add_space(4.0);
     let (total, line) = (model.memory.total(), MEMORY_LINE);
     let full = total.max(line) as f64;
     let parts = model.memory.parts();
@@ -116,7 +119,8 @@ fn memory(ui: &mut Ui, model: &MachineModel) {
         swatch_row(ui, rgb, name, &megabytes(bytes), "MB");
     }
     let colour = if total > line { palette::DANGER } else { palette::TEXT };
-    coloured_row(ui, "Together", &megabytes(total), &format!("of {} MB", line / 1_000_000), colour);
+    let name = format!("Together, of {}", line / 1_000_000);
+    coloured_row(ui, &name, &megabytes(total), "MB", colour);
     let or_dash = |bytes: Option<u64>| bytes.map_or_else(|| "–".to_owned(), megabytes);
     number_row(ui, "The whole process", &or_dash(model.resident), "MB")
         .on_hover_text("The memory that the system has given to the program, the window's own included.");

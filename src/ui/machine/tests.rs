@@ -54,7 +54,7 @@ fn the_numbers_are_those_of_the_model() {
     ] {
         assert_eq!(harness.get_all_by_label(label).count(), 1, "{label}");
     }
-    harness.get_by_label("of 100 MB");
+    harness.get_by_label("Together, of 100");
     harness.get_by_label("Memory: 45.6 of 100.0 MB");
     harness.get_by_label("ready, restarted 2 times");
     harness.get_by_label("tinystories-3m");
@@ -109,7 +109,7 @@ fn nothing_is_cut_off_and_columns_do_not_meet() {
                 "133",
                 "Optimiser moments",
                 "45.6",
-                "of 100 MB",
+                "Together, of 100",
                 "tinystories-3m",
             ];
             for label in labels {

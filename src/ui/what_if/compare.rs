@@ -80,8 +80,10 @@ fn insert(ui: &Ui, id: Id, text: &mut String, words: &str) {
 }
 
 fn show_answers(ui: &mut Ui, model: &WhatIfModel, state: &WhatIfState) {
-    let headings: Vec<_> = model.minds.iter().map(MindChoice::heading).collect();
-    let columns: Vec<_> = model.minds.iter().map(|mind| column(mind, state)).collect();
+    // Whoever cannot be asked has no column, but a line below.
+    let there: Vec<_> = model.minds.iter().filter(|mind| mind.absent.is_none()).collect();
+    let headings: Vec<_> = there.iter().map(|mind| mind.heading()).collect();
+    let columns: Vec<_> = there.iter().map(|mind| column(mind, state)).collect();
     let row = |action: Action| {
         let cells = columns.iter().map(|column| column[action.index()].clone()).collect();
         (action_phrase(action).to_owned(), cells)
@@ -98,19 +100,27 @@ fn show_answers(ui: &mut Ui, model: &WhatIfModel, state: &WhatIfState) {
     } else if !state.is_fresh() {
         note(ui, "They are thinking …");
     }
+    let mut reasons: Vec<String> = Vec::new();
     for mind in &model.minds {
-        if let Some(reason) = &mind.absent {
-            note(ui, &format!("The {}: {}.", mind.words(), reason.trim_end_matches('.')));
-        } else if let Some(Opinion::Silent(reason)) = state.answer_of(mind.who) {
-            note(ui, &format!("The {}: {}.", mind.words(), reason.trim_end_matches('.')));
+        let silent = || match state.answer_of(mind.who) {
+            Some(Opinion::Silent(reason)) => Some(reason),
+            _ => None,
+        };
+        if let Some(reason) = mind.absent.as_ref().or_else(silent) {
+            let text = format!("The {}: {}.", mind.words(), reason.trim_end_matches('.'));
+            if !reasons.contains(&text) {
+                reasons.push(text);
+            }
         }
     }
+    reasons.iter().for_each(|text| note(ui, text));
 }
 
 /// What one mind would do, in the order of [`Action::ALL`].
 fn column(mind: &MindChoice, state: &WhatIfState) -> Vec<BarCell> {
-    let answer = if mind.absent.is_none() { state.answer_of(mind.who) } else { None };
-    let Some(Opinion::Weighed { policy, .. }) = answer else { return vec![BarCell::empty(); Action::COUNT] };
+    let Some(Opinion::Weighed { policy, .. }) = state.answer_of(mind.who) else {
+        return vec![BarCell::empty(); Action::COUNT];
+    };
     let best = policy.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     // Three digits are enough.
     let value = |p: f32| if p > 0.9995 { "100".to_owned() } else { format!("{:.1}", p * 100.0) };

@@ -143,6 +143,17 @@ impl WhatIfState {
         Some(UserCommand::Consult(Consult { number, prompt: question, minds: who, free: true }))
     }
 
+    /// Asks everybody to answer this in words, as if the person had written it.
+    pub fn ask_all(&mut self, question: &str, model: &WhatIfModel) -> Option<UserCommand> {
+        (self.free, self.to, self.question) = (true, usize::MAX, question.to_owned());
+        self.talk(model)
+    }
+
+    /// Whether somebody has not answered in words yet.
+    pub fn is_waiting(&self) -> bool {
+        self.talks.iter().any(|talk| talk.answers.is_none())
+    }
+
     /// Those who are to answer in words.
     pub(super) fn addressed<'a>(&self, model: &'a WhatIfModel) -> impl Iterator<Item = &'a MindChoice> + use<'a> {
         let to = self.to;

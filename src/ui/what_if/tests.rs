@@ -129,7 +129,7 @@ fn answers_are_shown_and_stale_ones_are_ignored() {
     assert!(harness.query_by_label_contains("90.0").is_none(), "nobody asked question 7");
     harness.state_mut().model.answers = vec![answer(1, 0.5)];
     taken(&mut harness);
-    harness.get_by_label("move north: agent 17 50.0, parent 4 30.0, parent 9 –, best 171 –, bare model 10.0");
+    harness.get_by_label("move north: agent 17 50.0, parent 4 30.0, best 171 –, bare model 10.0");
     harness.get_by_label("The parent 9: its mind is not kept.");
     harness.get_by_label("The best 171: It has just been forgotten.");
     assert!(harness.query_by_label("They are thinking …").is_none());

@@ -101,7 +101,7 @@ fn mind(world: &mut World, living: &[Living], name: CreatureName, panels: &Panel
         fitness: life.map_or_else(|| ancestry.as_ref().map_or(0.0, |one| one.fitness), |life| life.fitness),
         best_fitness: ancestry.as_ref().map(|one| one.best_fitness).filter(|fitness| fitness.is_finite()),
         delivered: life.map_or(0, |life| life.record.food_delivered),
-        turn: body.and_then(|body| shown_turn(world, body, name)),
+        turn: body.and_then(|body| shown_turn(world, body, name, generation)),
         rewards: experiences.iter().rev().take(TRACE).rev().map(|one| (one.turn, one.reward)).collect(),
         memory: experiences.iter().map(remembered).collect(),
         capacity: run.living.learning.buffer,
@@ -127,10 +127,14 @@ fn remembered(one: &Experience) -> Remembered {
     }
 }
 
-/// The last turn of a body, as its mind was asked and answered.
-fn shown_turn(world: &World, body: Entity, (habitat, creature): CreatureName) -> Option<ShownTurn> {
-    let lines = &world.resource::<Transcript>().lines;
-    let line = lines.iter().rev().find(|line| (line.habitat, line.creature) == (habitat, creature))?;
+/// The last turn of a body in its generation, as its mind was asked and answered.
+fn shown_turn(world: &World, body: Entity, (habitat, creature): CreatureName, generation: u32) -> Option<ShownTurn> {
+    let mut lines = world.resource::<Transcript>().lines.iter().rev();
+    // Of what it did in an earlier generation, when it had another body, nothing but the words is known.
+    let line = lines.find(|line| (line.habitat, line.creature) == (habitat, creature))?;
+    if line.generation != generation {
+        return None;
+    }
     let thought = world.get::<LastThought>(body).and_then(|thought| thought.0.as_ref());
     let deed = world.get::<LastTurn>(body).and_then(|turn| turn.0);
     Some(ShownTurn {
@@ -140,7 +144,7 @@ fn shown_turn(world: &World, body: Entity, (habitat, creature): CreatureName) ->
         action: line.action,
         outcome: deed.map_or(Some(line.outcome), |deed| Some(deed.outcome)),
         policy: thought.map_or([0.0; Action::COUNT], |thought| thought.policy),
-        explored: false,
+        explored: thought.map_or(0.0, |thought| thought.explored),
         stood_in: line.stood_in,
     })
 }
