@@ -18,16 +18,24 @@
 //!
 //! This module does *not* know how weights are kept, or whose adapters these are.
 
+use std::sync::Arc;
+
 use candle_core::{Result as CandleResult, Tensor};
 use rayon::prelude::*;
 
-use super::{BlockSlope, Matrix, Pass, llama::Block, norm::FrozenRms, product::on_slice};
+use super::{
+    BlockSlope, Matrix, Pass,
+    llama::Block,
+    norm::FrozenRms,
+    product::{Inputs, on_slice},
+};
 use crate::{
     brain::{
         error::{BrainError, Result},
+        kernel,
         lora::{ActiveAdapters, Grouped},
     },
-    config::LoraTarget,
+    config::{Arithmetic, LoraTarget},
 };
 
 /// Numbers from which an operation on each is divided among threads, this many at a time.
@@ -81,21 +89,27 @@ impl Fused<'_> {
     ) -> Result<(Tensor, Option<Kept>)> {
         let x = x.contiguous()?;
         let (attention, mlp, lora) = (&self.block.attention, &self.block.mlp, pass.lora);
+        // What is learned from is exact.
+        let arithmetic = if keeps { Arithmetic::F32 } else { pass.batch.arithmetic };
         let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
-        let mut q = times(&attention.q, &normed, lora.at(layer, LoraTarget::Q))?;
-        let mut k = times(&attention.k, &normed, lora.at(layer, LoraTarget::K))?;
-        let v = times(&attention.v, &normed, lora.at(layer, LoraTarget::V))?;
+        let mut inputs = Inputs::new(&normed, arithmetic);
+        let mut q = times(&attention.q, &mut inputs, lora.at(layer, LoraTarget::Q))?;
+        let mut k = times(&attention.k, &mut inputs, lora.at(layer, LoraTarget::K))?;
+        let v = times(&attention.v, &mut inputs, lora.at(layer, LoraTarget::V))?;
+        drop(inputs);
         turn(pass, &mut q, attention.q.out(), false)?;
         turn(pass, &mut k, attention.k.out(), false)?;
         let mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
         let mut middle = on_slice(&x, |x| Ok(x.to_vec()))?;
-        attention.o.apply_to_rows(&mixed, &mut middle, lora.at(layer, LoraTarget::O).map(AsRef::as_ref), true)?;
+        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, lora.at(layer, LoraTarget::O))?;
         let normed = self.mlp_norm.rows(&middle)?;
-        let gate = times(&mlp.gate, &normed, lora.at(layer, LoraTarget::Gate))?;
-        let up = times(&mlp.up, &normed, lora.at(layer, LoraTarget::Up))?;
+        let mut inputs = Inputs::new(&normed, arithmetic);
+        let gate = times(&mlp.gate, &mut inputs, lora.at(layer, LoraTarget::Gate))?;
+        let up = times(&mlp.up, &mut inputs, lora.at(layer, LoraTarget::Up))?;
+        drop(inputs);
         let inner = swiglu(&gate, &up);
         let mut out = middle.clone();
-        mlp.down.apply_to_rows(&inner, &mut out, lora.at(layer, LoraTarget::Down).map(AsRef::as_ref), true)?;
+        add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, lora.at(layer, LoraTarget::Down))?;
         let out = Tensor::from_vec(out, x.shape(), x.device())?;
         Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))
     }
@@ -182,10 +196,15 @@ impl Slopes<'_> {
 }
 
 /// `x·Wᵀ` with the rows' adapters: `[rows, out]`.
-fn times(matrix: &Matrix, x: &[f32], adapters: Option<&std::sync::Arc<Grouped>>) -> CandleResult<Vec<f32>> {
+fn times(matrix: &Matrix, x: &mut Inputs, adapters: Option<&Arc<Grouped>>) -> CandleResult<Vec<f32>> {
     let mut out = vec![0.0; x.len() / matrix.inner().max(1) * matrix.out()];
-    matrix.apply_to_rows(x, &mut out, adapters.map(AsRef::as_ref), false)?;
+    matrix.apply_to_inputs(x, &mut out, adapters.map(AsRef::as_ref), false)?;
     Ok(out)
+}
+
+/// The same, added to rows `[rows, out]`.
+fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<&Arc<Grouped>>) -> CandleResult<()> {
+    matrix.apply_to_inputs(&mut x, to, adapters.map(AsRef::as_ref), true)
 }
 
 /// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back.
@@ -198,31 +217,17 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
     }
 }
 
-/// σ(x).
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// `silu(gate)⊙up`.
 fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let mut out = gate.to_vec();
-    let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
-    let work = |(out, up): (&mut [f32], &[f32])| out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u);
-    chunks.for_each(work);
+    out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK)).for_each(|(out, up)| kernel::swiglu(out, up));
     out
 }
 
 /// `silu(gate)⊙up` and the gradients of gate and up, for ds, that of the former.
 fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
     let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks_mut(CHUNK)).zip(ds.par_chunks_mut(CHUNK));
-    chunks.for_each(|((gate, up), ds)| {
-        for ((gate, up), ds) in gate.iter_mut().zip(up).zip(ds) {
-            let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
-            *ds = g * sigma * u;
-            *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
-            *up = d * g * sigma;
-        }
-    });
+    chunks.for_each(|((gate, up), ds)| kernel::swiglu_back(gate, up, ds));
     (ds, gate, up)
 }
 
