@@ -83,6 +83,11 @@ impl Rounded {
         parts.with_min_len(if x.len() > PARALLEL { 1 } else { tiles.max(1) }).for_each(part);
     }
 
+    /// Length of a row.
+    pub(in crate::brain) const fn inner(&self) -> usize {
+        self.inner
+    }
+
     /// Makes ready for weights of a code.
     pub(super) fn begin(&mut self, code: Code) {
         if self.code == Some(code) {
@@ -90,13 +95,16 @@ impl Rounded {
         }
         self.code = Some(code);
         let zero = -i32::from(code.zero());
-        self.starts.clear();
         if code.scales() == 2 {
-            self.starts.extend(self.sums.iter().map(|sum| zero * sum));
-        } else {
-            let tile = self.with.rows();
-            let whole = self.sums.chunks_exact(2 * tile).map(|halves| halves.split_at(tile));
-            self.starts.extend(whole.flat_map(|(a, b)| a.iter().zip(b)).map(|(a, b)| zero * (a + b)));
+            self.starts.resize(self.sums.len(), 0);
+            self.starts.iter_mut().zip(&self.sums).for_each(|(start, sum)| *start = zero * sum);
+            return;
+        }
+        let tile = self.with.rows();
+        self.starts.resize(self.sums.len() / 2, 0);
+        for (starts, sums) in self.starts.chunks_exact_mut(tile).zip(self.sums.chunks_exact(2 * tile)) {
+            let halves = sums[..tile].iter().zip(&sums[tile..]);
+            starts.iter_mut().zip(halves).for_each(|(start, (a, b))| *start = zero * (a + b));
         }
     }
 }

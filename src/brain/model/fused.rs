@@ -108,7 +108,7 @@ impl Fused<'_> {
         let up = times(&mlp.up, &mut inputs, lora.at(layer, LoraTarget::Up))?;
         drop(inputs);
         let inner = swiglu(&gate, &up);
-        let mut out = middle.clone();
+        let mut out = if keeps { middle.clone() } else { std::mem::take(&mut middle) };
         add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, lora.at(layer, LoraTarget::Down))?;
         let out = Tensor::from_vec(out, x.shape(), x.device())?;
         Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))

@@ -46,12 +46,17 @@ impl<'a> Inputs<'a> {
     }
 
     /// They, rounded.
+    ///
+    /// # Panics
+    /// If they were rounded for a matrix with rows of another length.
     fn rounded(&mut self, inner: usize) -> &mut Rounded {
-        self.rounded.get_or_insert_with(|| {
+        let rounded = self.rounded.get_or_insert_with(|| {
             let mut rounded = ROUNDED.take().unwrap_or_default();
             rounded.fill(self.numbers, inner);
             rounded
-        })
+        });
+        assert_eq!(rounded.inner(), inner, "shapes of a product");
+        rounded
     }
 }
 
