@@ -15,6 +15,7 @@ use super::{
     model::{Batch, LanguageModel, Matrix},
     trie::Trie,
 };
+use crate::config::Arithmetic;
 
 /// A prompt, and the adapter of whoever asks; `None` for the bare base.
 pub struct Question<'a> {
@@ -47,6 +48,7 @@ pub struct Scorer {
     /// The output matrix's rows for the tokens on offer: `[offered, d]`.
     rows: Matrix,
     context: usize,
+    arithmetic: Arithmetic,
 }
 
 impl Scorer {
@@ -68,7 +70,20 @@ impl Scorer {
             forks.push((branch, columns));
         }
         let longest = branches.iter().map(Vec::len).max().unwrap_or(0);
-        Ok(Self { trie, branches, forks, rows, context: model.context().saturating_sub(longest).max(1) })
+        Ok(Self {
+            trie,
+            branches,
+            forks,
+            rows,
+            context: model.context().saturating_sub(longest).max(1),
+            arithmetic: Arithmetic::F32,
+        })
+    }
+
+    /// The same with another arithmetic in [`Scorer::score`], which is in f32 without this. What is laid or read by hand stays so.
+    #[must_use]
+    pub fn in_arithmetic(self, arithmetic: Arithmetic) -> Self {
+        Self { arithmetic, ..self }
     }
 
     /// The trie.
@@ -97,7 +112,8 @@ impl Scorer {
         layout: &AdapterLayout,
         questions: &[Question],
     ) -> Result<Vec<ForkLogits>> {
-        let laid = self.lay(questions);
+        let mut laid = self.lay(questions);
+        laid.batch.arithmetic = self.arithmetic;
         if laid.batch.rows() == 0 {
             return Ok(Vec::new());
         }

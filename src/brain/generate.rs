@@ -15,9 +15,10 @@ use super::{
     Question, Tokenizer,
     error::{BrainError, Result},
     lora::{Adapter, AdapterLayout},
-    model::{Cache, LanguageModel, Placed, Prefix},
+    model::{Batch, Cache, LanguageModel, Placed, Prefix},
     trie::log_softmax,
 };
+use crate::config::Arithmetic;
 
 /// How replies are written.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,8 @@ pub struct Style {
     pub ends: Vec<u32>,
     /// Texts that end a reply, and do not belong to it.
     pub stops: Vec<String>,
+    /// How products with quantised weights are made.
+    pub arithmetic: Arithmetic,
 }
 
 /// Who is to reply: the prompt, what is known of its beginning, and where its chance comes from.
@@ -93,7 +96,7 @@ pub fn generate<R: Rng>(
     let unread = prompts.iter().zip(cache.lengths()).map(|(tokens, read)| tokens[*read..].to_vec()).enumerate();
     let mut next: Vec<(usize, Vec<u32>)> = unread.filter(|(_, tokens)| !tokens.is_empty()).collect();
     while !next.is_empty() {
-        let logits = step(model, layout, &mut cache, &next, &adapters)?;
+        let logits = step(model, layout, &mut cache, &next, &adapters, style.arithmetic)?;
         let asked: Vec<usize> = next.drain(..).map(|(at, _)| at).collect();
         for (at, logits) in asked.into_iter().zip(&logits) {
             let is_full = cache.lengths()[at] + 1 > capacity;
@@ -144,9 +147,10 @@ fn step(
     cache: &mut Cache,
     next: &[(usize, Vec<u32>)],
     adapters: &[Option<&Adapter>],
+    arithmetic: Arithmetic,
 ) -> Result<Vec<Vec<f32>>> {
     let views: Vec<_> = next.iter().map(|(at, tokens)| (*at, tokens.as_slice())).collect();
-    let batch = cache.go_on(&views)?;
+    let batch = Batch { arithmetic, ..cache.go_on(&views)? };
     let own = |((at, _), placed): (&(usize, &[u32]), &Placed)| Some((placed.rows.clone(), adapters[*at]?));
     let owners: Vec<(Range<usize>, &Adapter)> = views.iter().zip(&batch.sequences).filter_map(own).collect();
     let features = model.features_cached(&batch, &layout.activate(&owners), cache)?;
@@ -205,7 +209,15 @@ mod tests {
     use super::*;
 
     fn style(temperature: f64, top_p: f64) -> Style {
-        Style { temperature, top_p, max_tokens: 4, most_kept: 100, ends: vec![], stops: vec![] }
+        Style {
+            temperature,
+            top_p,
+            max_tokens: 4,
+            most_kept: 100,
+            ends: vec![],
+            stops: vec![],
+            arithmetic: Arithmetic::F32,
+        }
     }
 
     #[test]

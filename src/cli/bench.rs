@@ -15,6 +15,7 @@ use crate::{
     brain::files::Mix,
     lab::{
         bench::{BenchPlan, SMOLLM_135M, bench_decide},
+        bench_arithmetic::bench_arithmetic,
         bench_train::bench_train,
         machine::Reached,
     },
@@ -25,6 +26,8 @@ use crate::{
 pub(super) enum BenchCommand {
     /// Decisions: every agent with an adapter of its own, all of them in one question.
     Decide(DecideArgs),
+    /// What rounding activations to int8 changes: decisions in f32 and in int8 on the same prompts.
+    Arithmetic(ArithmeticArgs),
     /// Training steps: every agent with an adapter of its own, all of them in one request.
     Train(TrainArgs),
     /// Whole turns of a run without a window, without learning and with it.
@@ -75,6 +78,16 @@ pub(super) struct DecideArgs {
     sizes: Vec<u32>,
 }
 
+/// Flags of `evolora bench arithmetic`.
+#[derive(Debug, Args)]
+pub(super) struct ArithmeticArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Prompts to decide both ways.
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    prompts: u32,
+}
+
 /// Flags of `evolora bench train`.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
@@ -96,6 +109,7 @@ fn parse_mix(word: &str) -> Result<Mix, String> {
 pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
     match command {
         BenchCommand::Decide(args) => decide(args)?,
+        BenchCommand::Arithmetic(args) => arithmetic(args)?,
         BenchCommand::Train(args) => train(args)?,
         BenchCommand::Turn(args) => bench_turn::run(args)?,
         BenchCommand::Window(args) => bench_window::run(args)?,
@@ -170,6 +184,28 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
             report.model, report.parameters, report.adapter_kib, report.tokens, report.threads
         ));
         say(&report.machine.say());
+    }
+    Ok(())
+}
+
+fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
+    let report = bench_arithmetic(&args.common.plan(&[20])?, args.prompts as usize)?;
+    if args.common.json {
+        say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+    } else {
+        say(&format!(
+            "{}: {} prompts; KL(f32 ‖ int8) {:.2e} on average, {:.2e} at most; log π differs by {:.3} at most, the likeliest action is the same in {:.1} %\nf32 {:.3} ms per decision, int8 {:.3} ms: {:.2} times as fast; {} threads",
+            report.model,
+            report.prompts,
+            report.mean_kl,
+            report.most_kl,
+            report.most_log,
+            100.0 * report.same_likeliest,
+            report.f32_ms,
+            report.int8_ms,
+            report.f32_ms / report.int8_ms,
+            report.threads
+        ));
     }
     Ok(())
 }

@@ -95,6 +95,23 @@ choices! {
     }
 }
 choices! {
+    /// How deciding multiplies with quantised weights.
+    Arithmetic {
+        /// In f32.
+        F32 = "f32",
+        /// With what they are multiplied with rounded to 8 bits, as llama.cpp does.
+        Int8 = "int8",
+    }
+}
+
+impl Default for Arithmetic {
+    /// The exact one.
+    fn default() -> Self {
+        Self::F32
+    }
+}
+
+choices! {
     /// A matrix that an adapter changes.
     LoraTarget {
         /// Attention's query.

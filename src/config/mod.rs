@@ -17,8 +17,8 @@ mod template;
 mod values;
 
 pub use choices::{
-    AllLayers, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType,
-    Objective, ParentSelection, PerceptionKind, Quantisation,
+    AllLayers, Arithmetic, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind,
+    ModelType, Objective, ParentSelection, PerceptionKind, Quantisation,
 };
 pub use error::ConfigError;
 pub use layers::{ConfigFiles, Layer, LoadedConfig, Origin};

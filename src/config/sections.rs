@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     choices::{
-        AllLayers, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind, ModelType,
-        Objective, ParentSelection, PerceptionKind, Quantisation,
+        AllLayers, Arithmetic, Baseline, DecisionMode, Device, Genome, Inheritance, LoraLayers, LoraTarget, MindKind,
+        ModelType, Objective, ParentSelection, PerceptionKind, Quantisation,
     },
     spec::{Applies, Range, Spec},
 };
@@ -174,6 +174,8 @@ sections! {
         device: Device = Device::Auto, "DEVICE", Range::Choice(Device::WORDS), "", Restart;
         /// How dense weights are quantised as they load.
         quant: Quantisation = Quantisation::None, "QUANT", Range::Choice(Quantisation::WORDS), "", Restart;
+        /// How deciding multiplies with quantised weights on the processor: int8 rounds what they are multiplied with to 8 bits, as llama.cpp does; learning is always in f32.
+        arithmetic: Arithmetic = Arithmetic::Int8, "ARITHMETIC", Range::Choice(Arithmetic::WORDS), "", Restart;
     }
     /// Each agent's own adapter.
     lora: LoraSettings {

@@ -4,6 +4,7 @@
 //! This room does *not* know the command line, the window, or how results are shown.
 
 pub mod bench;
+pub mod bench_arithmetic;
 pub mod bench_train;
 pub mod bench_turn;
 pub mod eval;

@@ -7,7 +7,7 @@ use evolora::{
         lora::AdapterLayout,
         model::{Batch, Prefix},
     },
-    config::DecisionMode,
+    config::{Arithmetic, DecisionMode},
     protocol::{HabitatId, Thinker},
 };
 use rand::SeedableRng;
@@ -21,7 +21,15 @@ fn replies_with_a_cache_equal_replies_without() {
         let loaded = load(path);
         let (layout, adapters) = adapters(&loaded);
         let prompts: Vec<_> = PROMPTS.iter().map(|prompt| loaded.tokenizer.encode(prompt).unwrap()).collect();
-        let style = Style { temperature: 0.0, top_p: 1.0, max_tokens: 10, most_kept: 100, ends: vec![], stops: vec![] };
+        let style = Style {
+            temperature: 0.0,
+            top_p: 1.0,
+            max_tokens: 10,
+            most_kept: 100,
+            ends: vec![],
+            stops: vec![],
+            arithmetic: Arithmetic::F32,
+        };
         // What is known of their beginnings: nothing, another prompt's, their own.
         let write = |prefixes: &[Option<&Prefix>]| {
             let mut speakers = Vec::new();
@@ -67,7 +75,15 @@ fn a_free_reply_ends_at_its_stop_and_at_its_end_token() {
     let nothing = AdapterLayout { rank: 1, alpha: 1.0, sites: Vec::new() };
     let write = |stops: &[&str], ends: Vec<u32>| {
         let stops = stops.iter().map(|stop| (*stop).to_owned()).collect();
-        let style = Style { temperature: 0.0, top_p: 1.0, max_tokens: 60, most_kept: 100, ends, stops };
+        let style = Style {
+            temperature: 0.0,
+            top_p: 1.0,
+            max_tokens: 60,
+            most_kept: 100,
+            ends,
+            stops,
+            arithmetic: Arithmetic::F32,
+        };
         let question = Question { tokens: &tokens, adapter: None };
         let mut speaker = [Speaker { question, prefix: None, draws: ChaCha8Rng::seed_from_u64(0) }];
         generate(&loaded.model, &loaded.tokenizer, &nothing, &style, &mut speaker).unwrap().remove(0)
@@ -86,7 +102,7 @@ fn reply(tokens: &[u32], max_tokens: usize, most_kept: usize, prefix: Option<&Pr
     let loaded = load("");
     let nothing = AdapterLayout { rank: 1, alpha: 1.0, sites: Vec::new() };
     let (ends, stops) = (loaded.ends.clone(), vec![".".to_owned()]);
-    let style = Style { temperature: 0.0, top_p: 1.0, max_tokens, most_kept, ends, stops };
+    let style = Style { temperature: 0.0, top_p: 1.0, max_tokens, most_kept, ends, stops, arithmetic: Arithmetic::F32 };
     let question = Question { tokens, adapter: None };
     let mut speaker = [Speaker { question, prefix, draws: ChaCha8Rng::seed_from_u64(0) }];
     generate(&loaded.model, &loaded.tokenizer, &nothing, &style, &mut speaker).unwrap().remove(0)

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod free;
+mod int8;
 mod large;
 
 use std::path::Path;

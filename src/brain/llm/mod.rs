@@ -98,7 +98,7 @@ impl Llm {
             chat.write(&plan.instruction, "")?;
         }
         let replies = plan.phrases.iter().map(|phrase| loaded.tokenizer.encode(phrase)).collect::<Result<_>>()?;
-        let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?;
+        let scorer = Scorer::new(&loaded.model, Trie::new(replies)?)?.in_arithmetic(plan.model.arithmetic);
         let (layout, founders) = match &plan.inherited {
             Some((layout, founders)) => Founders::inherited(layout, founders, &loaded)?,
             None => Founders::of(&plan.lora, &loaded)?,

@@ -150,6 +150,7 @@ impl Llm {
             most_kept: kept_tokens(&self.loaded.model.shape()),
             ends: self.loaded.ends.clone(),
             stops: STOPS.map(str::to_owned).to_vec(),
+            arithmetic: self.plan.model.arithmetic,
         }
     }
 

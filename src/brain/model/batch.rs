@@ -13,6 +13,8 @@
 
 use std::{ops::Range, sync::Arc};
 
+use crate::config::Arithmetic;
+
 /// The key rows that a row may attend to: the trunk's part, then its own branch's, in the order of their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sight {
@@ -62,6 +64,8 @@ pub struct Batch {
     pub sights: Arc<Vec<Sight>>,
     /// Where each sequence lies.
     pub sequences: Vec<Placed>,
+    /// How they may be multiplied with quantised weights where nothing is learned.
+    pub arithmetic: Arithmetic,
 }
 
 impl Batch {

@@ -34,6 +34,16 @@ impl<'a> Blocks<'a> {
         Ok(Self { data: blocks.data()?, dtype, row_bytes })
     }
 
+    /// Their type.
+    pub(super) const fn dtype(&self) -> GgmlDType {
+        self.dtype
+    }
+
+    /// The bytes of one row.
+    pub(super) fn row(&self, row: usize) -> &[u8] {
+        &self.data[row * self.row_bytes..][..self.row_bytes]
+    }
+
     /// Weights in whole blocks.
     fn dequantise(&self, bytes: &[u8], out: &mut [f32]) {
         match self.dtype {
@@ -93,7 +103,7 @@ fn q8_0(bytes: &[u8], out: &mut [f32]) {
 }
 
 /// A half-precision number (IEEE 754 binary16), the little end first: 1 sign, 5 bits of exponent, 10 of mantissa.
-fn f16(low: u8, high: u8) -> f32 {
+pub(super) fn f16(low: u8, high: u8) -> f32 {
     /// 2¹¹²: exponents of f32 begin that much lower.
     const UP: f32 = f32::from_bits((127 + 112) << 23);
     let bits = u32::from(u16::from_le_bytes([low, high]));

@@ -18,6 +18,8 @@
 //!
 //! This module does *not* know how weights are kept, or whose adapters these are.
 
+use std::sync::Arc;
+
 use candle_core::{Result as CandleResult, Tensor};
 use rayon::prelude::*;
 
@@ -26,14 +28,14 @@ use super::{
     lanes::{sigmoid, wide},
     llama::Block,
     norm::FrozenRms,
-    product::on_slice,
+    product::{Inputs, on_slice},
 };
 use crate::{
     brain::{
         error::{BrainError, Result},
         lora::{ActiveAdapters, Grouped},
     },
-    config::LoraTarget,
+    config::{Arithmetic, LoraTarget},
 };
 
 /// Numbers from which an operation on each is divided among threads, this many at a time.
@@ -87,21 +89,27 @@ impl Fused<'_> {
     ) -> Result<(Tensor, Option<Kept>)> {
         let x = x.contiguous()?;
         let (attention, mlp, lora) = (&self.block.attention, &self.block.mlp, pass.lora);
+        // What is learned from is exact.
+        let arithmetic = if keeps { Arithmetic::F32 } else { pass.batch.arithmetic };
         let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
-        let mut q = times(&attention.q, &normed, lora.at(layer, LoraTarget::Q))?;
-        let mut k = times(&attention.k, &normed, lora.at(layer, LoraTarget::K))?;
-        let v = times(&attention.v, &normed, lora.at(layer, LoraTarget::V))?;
+        let mut inputs = Inputs::new(&normed, arithmetic);
+        let mut q = times(&attention.q, &mut inputs, lora.at(layer, LoraTarget::Q))?;
+        let mut k = times(&attention.k, &mut inputs, lora.at(layer, LoraTarget::K))?;
+        let v = times(&attention.v, &mut inputs, lora.at(layer, LoraTarget::V))?;
+        drop(inputs);
         turn(pass, &mut q, attention.q.out(), false)?;
         turn(pass, &mut k, attention.k.out(), false)?;
         let mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
         let mut middle = on_slice(&x, |x| Ok(x.to_vec()))?;
-        attention.o.apply_to_rows(&mixed, &mut middle, lora.at(layer, LoraTarget::O).map(AsRef::as_ref), true)?;
+        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, lora.at(layer, LoraTarget::O))?;
         let normed = self.mlp_norm.rows(&middle)?;
-        let gate = times(&mlp.gate, &normed, lora.at(layer, LoraTarget::Gate))?;
-        let up = times(&mlp.up, &normed, lora.at(layer, LoraTarget::Up))?;
+        let mut inputs = Inputs::new(&normed, arithmetic);
+        let gate = times(&mlp.gate, &mut inputs, lora.at(layer, LoraTarget::Gate))?;
+        let up = times(&mlp.up, &mut inputs, lora.at(layer, LoraTarget::Up))?;
+        drop(inputs);
         let inner = swiglu(&gate, &up);
-        let mut out = middle.clone();
-        mlp.down.apply_to_rows(&inner, &mut out, lora.at(layer, LoraTarget::Down).map(AsRef::as_ref), true)?;
+        let mut out = if keeps { middle.clone() } else { std::mem::take(&mut middle) };
+        add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, lora.at(layer, LoraTarget::Down))?;
         let out = Tensor::from_vec(out, x.shape(), x.device())?;
         Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))
     }
@@ -188,10 +196,15 @@ impl Slopes<'_> {
 }
 
 /// `x·Wᵀ` with the rows' adapters: `[rows, out]`.
-fn times(matrix: &Matrix, x: &[f32], adapters: Option<&std::sync::Arc<Grouped>>) -> CandleResult<Vec<f32>> {
+fn times(matrix: &Matrix, x: &mut Inputs, adapters: Option<&Arc<Grouped>>) -> CandleResult<Vec<f32>> {
     let mut out = vec![0.0; x.len() / matrix.inner().max(1) * matrix.out()];
-    matrix.apply_to_rows(x, &mut out, adapters.map(AsRef::as_ref), false)?;
+    matrix.apply_to_inputs(x, &mut out, adapters.map(AsRef::as_ref), false)?;
     Ok(out)
+}
+
+/// The same, added to rows `[rows, out]`.
+fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<&Arc<Grouped>>) -> CandleResult<()> {
+    matrix.apply_to_inputs(&mut x, to, adapters.map(AsRef::as_ref), true)
 }
 
 /// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back.

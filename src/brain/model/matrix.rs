@@ -12,10 +12,11 @@ use super::{
     affine::Affine,
     blocks::Blocks,
     product::{FrozenProduct, slice_of},
+    whole::{self, Whole},
 };
 use crate::brain::{
     error::{BrainError, Result},
-    kernel::{Rows, WeightRows},
+    kernel::{BLOCK, Rows, WeightRows},
     lora::Grouped,
 };
 
@@ -182,6 +183,15 @@ impl Matrix {
             Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
             Kept::Affine(weight) => then(&**weight),
         })
+    }
+
+    /// Calls `then` with the weights as whole numbers, on the processor, if they are; and says whether they are.
+    pub(super) fn with_whole_rows(&self, then: impl FnOnce(&Whole)) -> CandleResult<bool> {
+        let Kept::Blocks(blocks) = &self.kept else { return Ok(false) };
+        if !blocks.device().is_cpu() || whole::code(blocks.dtype()).is_none() || !self.inner.is_multiple_of(BLOCK) {
+            return Ok(false);
+        }
+        Ok(Whole::of(Blocks::new(blocks)?).map(|weights| then(&weights)).is_ok())
     }
 }
 

@@ -19,6 +19,7 @@ mod product;
 mod rope;
 mod shape;
 mod tape;
+mod whole;
 
 pub use affine::Affine;
 pub use attention::Attention;

@@ -4,6 +4,7 @@
 //! followed for gradients.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
+use rayon::prelude::*;
 
 use super::{
     lanes::{dot, wide},
@@ -66,6 +67,11 @@ pub(super) struct FrozenRms {
     eps: f32,
 }
 
+/// Rows × entries from which rows are divided among threads.
+const PARALLEL: usize = 1 << 15;
+/// Rows that a thread takes at a time.
+const ROWS: usize = 16;
+
 /// `1 / √(mean x² + ε)`.
 #[inline(always)]
 fn inverse_rms(row: &[f32], eps: f32) -> f32 {
@@ -77,12 +83,16 @@ impl FrozenRms {
     pub(super) fn rows(&self, x: &[f32]) -> CandleResult<Vec<f32>> {
         on_slice(&self.weight, |w| {
             let mut out = x.to_vec();
-            wide(|| {
-                for row in out.chunks_exact_mut(w.len()) {
-                    let inverse = inverse_rms(row, self.eps);
-                    row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * inverse * w);
-                }
-            });
+            let normalise = |row: &mut [f32]| {
+                let inverse = inverse_rms(row, self.eps);
+                row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * inverse * w);
+            };
+            if x.len() > PARALLEL {
+                let some = w.len() * ROWS;
+                out.par_chunks_mut(some).for_each(|rows| wide(|| rows.chunks_exact_mut(w.len()).for_each(normalise)));
+            } else {
+                wide(|| out.chunks_exact_mut(w.len()).for_each(normalise));
+            }
             Ok(out)
         })
     }

@@ -9,15 +9,64 @@
 //!
 //! This module does *not* know how weights are kept, or whose adapters these are.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as CandleResult, Shape, Storage, Tensor};
 
 use super::Matrix;
-use crate::brain::{
-    kernel::{product, product_back},
-    lora::Grouped,
+use crate::{
+    brain::{
+        kernel::{Rounded, product, product_back, product_rounded},
+        lora::Grouped,
+    },
+    config::Arithmetic,
 };
+
+thread_local! {
+    /// Room for rows that a thread rounds, kept from block to block.
+    static ROUNDED: Cell<Option<Rounded>> = const { Cell::new(None) };
+}
+
+/// Rows of numbers that one or several matrices are multiplied with. Where they may be rounded, they are, once for all.
+pub(super) struct Inputs<'a> {
+    numbers: &'a [f32],
+    arithmetic: Arithmetic,
+    rounded: Option<Rounded>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Rows `[rows, in]`, and how they may be multiplied with quantised weights.
+    pub(super) const fn new(numbers: &'a [f32], arithmetic: Arithmetic) -> Self {
+        Self { numbers, arithmetic, rounded: None }
+    }
+
+    /// How many numbers they are.
+    pub(super) const fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// They, rounded.
+    ///
+    /// # Panics
+    /// If they were rounded for a matrix with rows of another length.
+    fn rounded(&mut self, inner: usize) -> &mut Rounded {
+        let rounded = self.rounded.get_or_insert_with(|| {
+            let mut rounded = ROUNDED.take().unwrap_or_default();
+            rounded.fill(self.numbers, inner);
+            rounded
+        });
+        assert_eq!(rounded.inner(), inner, "shapes of a product");
+        rounded
+    }
+}
+
+impl Drop for Inputs<'_> {
+    fn drop(&mut self) {
+        if self.rounded.is_some() {
+            ROUNDED.set(self.rounded.take());
+        }
+    }
+}
 
 /// The product with a matrix and, group by group of rows, with adapters. With one argument it follows x alone; the second
 /// argument is what is trained of the adapters.
@@ -45,6 +94,30 @@ impl Matrix {
         self.with_rows(|weights| product(x, weights, out, inner, width, adds))?;
         if let Some(grouped) = adapters {
             grouped.add_to(x, out, inner, width);
+        }
+        Ok(())
+    }
+
+    /// The same in the arithmetic that the rows allow: rounded to int8 where these weights are whole numbers. The adapters' part is
+    /// made of the rows as they are.
+    ///
+    /// # Panics
+    /// If the slices do not have these shapes.
+    pub(super) fn apply_to_inputs(
+        &self,
+        x: &mut Inputs,
+        out: &mut [f32],
+        adapters: Option<&Grouped>,
+        adds: bool,
+    ) -> CandleResult<()> {
+        let (inner, width) = (self.inner(), self.out());
+        let is_done = x.arithmetic == Arithmetic::Int8
+            && self.with_whole_rows(|weights| product_rounded(x.rounded(inner), weights, out, width, adds))?;
+        if !is_done {
+            return self.apply_to_rows(x.numbers, out, adapters, adds);
+        }
+        if let Some(grouped) = adapters {
+            grouped.add_to(x.numbers, out, inner, width);
         }
         Ok(())
     }

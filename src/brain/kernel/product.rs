@@ -1,7 +1,6 @@
-//! The one place with unsafe code: matrix products that write straight into columns of their result.
+//! Matrix products in f32 that write straight into columns of their result.
 //!
-//! This module does *not* know tensors, models or quantised types; weights arrive as f32, some rows and columns at a time.
-#![allow(unsafe_code, reason = "the crate gemm takes pointers; every public function here checks its slices first")]
+//! This module does *not* know quantised types: weights arrive as f32, some rows and columns at a time.
 
 use std::{cell::RefCell, ops::Range};
 
@@ -25,7 +24,7 @@ thread_local! {
 }
 
 /// Weights `[out, in]` that can be had as f32, some rows and columns at a time.
-pub(super) trait WeightRows: Sync {
+pub(in crate::brain) trait WeightRows: Sync {
     /// Writes the numbers of some rows and columns to `out`, row by row, the beginning of each `step` after that of the one
     /// before. `columns` begins and ends at multiples of [`WeightRows::grain`].
     fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize);
@@ -42,7 +41,7 @@ pub(super) trait WeightRows: Sync {
 }
 
 /// f32 weights with a known row length.
-pub(super) struct Rows<'a> {
+pub(in crate::brain) struct Rows<'a> {
     /// The weights `[out, in]`, row by row.
     pub weights: &'a [f32],
     /// Length of a row.
@@ -92,7 +91,7 @@ fn with_part<T>(
 ///
 /// # Panics
 /// If the slices do not have these shapes.
-pub(super) fn product(
+pub(in crate::brain) fn product(
     x: &[f32],
     weights: &(impl WeightRows + ?Sized),
     out: &mut [f32],
@@ -120,7 +119,7 @@ pub(super) fn product(
 ///
 /// # Panics
 /// If the slices do not have these shapes.
-pub(super) fn product_back(
+pub(in crate::brain) fn product_back(
     dy: &[f32],
     weights: &(impl WeightRows + ?Sized),
     dx: &mut [f32],
@@ -150,7 +149,7 @@ pub(super) fn product_back(
 
 /// Calls `block` for `each` columns after `each` of `columns`, on all threads where the product takes so many multiplications
 /// that it is worth it, and for all columns at once where it does not and weights need no room.
-fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize, block: impl Fn(Range<usize>) + Sync) {
+pub(super) fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize, block: impl Fn(Range<usize>) + Sync) {
     let of = |at: usize| at * each..((at + 1) * each).min(columns);
     if work > SMALL {
         (0..columns.div_ceil(each)).into_par_iter().for_each(|at| block(of(at)));
@@ -163,7 +162,7 @@ fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize, block: im
 
 /// A factor of a product: rows of numbers, taken as they lie or transposed.
 #[derive(Clone, Copy)]
-pub(super) struct Factor<'a> {
+pub(in crate::brain) struct Factor<'a> {
     numbers: &'a [f32],
     rows: usize,
     columns: usize,
@@ -177,7 +176,7 @@ impl<'a> Factor<'a> {
     ///
     /// # Panics
     /// If there are not as many numbers.
-    pub(super) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
+    pub(in crate::brain) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(numbers.len(), rows * columns, "shape of a factor");
         Self { numbers, rows, columns, step: columns, transposed: false }
     }
@@ -186,14 +185,14 @@ impl<'a> Factor<'a> {
     ///
     /// # Panics
     /// If the last row would not end within the numbers.
-    pub(super) fn part(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
+    pub(in crate::brain) fn part(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
         let is_empty = rows == 0 || columns == 0;
         assert!(columns <= step && (is_empty || (rows - 1) * step + columns <= numbers.len()), "shape of a factor");
         Self { numbers, rows, columns, step, transposed: false }
     }
 
     /// The same, transposed.
-    pub(super) const fn t(self) -> Self {
+    pub(in crate::brain) const fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
 
@@ -209,19 +208,42 @@ impl<'a> Factor<'a> {
 
 /// Where results go: `[rows, width]`. It may cross threads: each writes columns that are its own.
 #[derive(Clone, Copy)]
-struct Target {
+pub(super) struct Target {
     numbers: *mut f32,
     rows: usize,
     width: usize,
 }
+// SAFETY: a target is a pointer and two numbers; those who write through it promise that nobody else does so at that place.
 unsafe impl Send for Target {}
+// SAFETY: as above.
 unsafe impl Sync for Target {}
 
 impl Target {
     /// All of `out`, whose rows are `width` long.
-    fn of(out: &mut [f32], width: usize) -> Self {
+    pub(super) fn of(out: &mut [f32], width: usize) -> Self {
         let rows = out.len().checked_div(width).unwrap_or(0);
         Self { numbers: out.as_mut_ptr(), rows, width }
+    }
+
+    /// Columns `columns` of one row become, or grow by where `adds`, the first numbers of `sums`.
+    ///
+    /// # Panics
+    /// If there is no such row, there are no such columns, or too few sums.
+    ///
+    /// # Safety
+    /// What this was made of must live, and nobody else may read or write those columns meanwhile.
+    pub(super) unsafe fn put(self, row: usize, columns: Range<usize>, sums: &[f32], adds: bool) {
+        assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.width, "shapes of a product");
+        let sums = &sums[..columns.len()];
+        // SAFETY: the assertion keeps this within the numbers, which are the caller's alone.
+        let out = unsafe {
+            std::slice::from_raw_parts_mut(self.numbers.add(row * self.width + columns.start), columns.len())
+        };
+        if adds {
+            out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
+        } else {
+            out.copy_from_slice(sums);
+        }
     }
 
     /// Columns `columns` become a·b, or grow by scale · a·b where a scale is given: a `[rows, k]`, b `[k, columns.len()]`. On the
@@ -271,7 +293,7 @@ impl Target {
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(super) fn multiply(a: Factor, b: Factor, out: &mut [f32], scale: Option<f32>) {
+pub(in crate::brain) fn multiply(a: Factor, b: Factor, out: &mut [f32], scale: Option<f32>) {
     let (rows, width) = (a.shape().0, b.shape().1);
     assert_eq!(out.len(), rows * width, "shapes of a product");
     // SAFETY: the target is all of `out`, which is borrowed.

@@ -1,0 +1,81 @@
+//! Which instructions the processor has, asked when the program runs.
+//!
+//! This module does *not* know what is reckoned with them.
+
+use std::sync::OnceLock;
+
+use super::panel::Code;
+
+/// A set of instructions that products in int8 can be made with. All give the same bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Instructions {
+    /// What every processor has.
+    Portable,
+    /// AVX2: products of bytes, added in pairs.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-VNNI: products of bytes, added in fours, in registers of 256 bits.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// AVX-512 VNNI: the same in registers of 512 bits.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Vnni,
+}
+
+impl Instructions {
+    /// All that this processor has, the best last.
+    pub(super) fn here() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let avx2 = is_x86_feature_detected!("avx2");
+            let avx512 = is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512vl")
+                && is_x86_feature_detected!("avx512vnni");
+            let known = [
+                (Self::Portable, true),
+                (Self::Avx2, avx2),
+                (Self::AvxVnni, avx2 && is_x86_feature_detected!("avxvnni")),
+                (Self::Avx512Vnni, avx512),
+            ];
+            known.into_iter().filter(|(_, has)| *has).map(|(with, _)| with).collect()
+        }
+        #[cfg(not(target_arch = "x86_64"))]
+        vec![Self::Portable]
+    }
+
+    /// The best that this processor has.
+    pub(super) fn best() -> Self {
+        static BEST: OnceLock<Instructions> = OnceLock::new();
+        *BEST.get_or_init(|| Self::here().pop().unwrap_or(Self::Portable))
+    }
+
+    /// Lines of sixteen columns that a panel has.
+    pub(super) const fn lines(self) -> usize {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => 2,
+            _ => 1,
+        }
+    }
+
+    /// Rows that a tile has.
+    pub(super) const fn rows(self) -> usize {
+        match self {
+            Self::Portable => 1,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 | Self::AvxVnni => 4,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => 6,
+        }
+    }
+
+    /// Whether whole numbers of this code come in halves of four bits each, since sums of pairs would not fit into 16 bits.
+    pub(super) const fn halves(self, code: Code) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => matches!(code, Code::Eight),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The one place with unsafe code: matrix products on the processor, in f32 and in int8, and what is done to each number.
+//!
+//! This room does *not* know tensors, models or files; weights arrive some rows at a time.
+#![allow(
+    unsafe_code,
+    reason = "the crate gemm takes pointers, and instructions of the processor may be used only where it has them"
+)]
+#![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled where they go by number")]
+
+mod instructions;
+mod int8;
+mod panel;
+mod portable;
+mod product;
+mod rounded;
+mod tile;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub(super) use int8::product_rounded;
+pub(super) use panel::{BLOCK, Code, WholeRows};
+pub(super) use product::{Factor, Rows, WeightRows, multiply, product, product_back};
+pub(super) use rounded::Rounded;
