@@ -16,6 +16,7 @@ use crate::{
         headless::add_turn,
         minds::spawn_minds_or_rules,
         window::{
+            arrival::Arrival,
             edit::Edits,
             keep::Keeping,
             library::Library,
@@ -44,6 +45,7 @@ fn lived(habitats: u32) -> App {
     add_turn(&mut app, link);
     app.init_resource::<Playback>()
         .init_resource::<Keeping>()
+        .init_resource::<Arrival>()
         .init_resource::<Edits>()
         .init_resource::<Library>()
         .init_resource::<Panels>()
