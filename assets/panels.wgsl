@@ -1,68 +1,75 @@
-// How panels are drawn: as bevy_egui draws them (its `render/egui.wgsl`, MIT or Apache-2.0), but that what is half
-// transparent keeps its colour. egui's colours have been multiplied by their opacity as sRGB values, and the picture is
-// blended in linear light: each colour is divided by its opacity, made linear, and multiplied again. Without that, the soft
-// edges of everything light would be dark.
+// Draws egui's triangles so that half-transparent paint keeps its colour.
+//
+// egui multiplies a colour by its opacity in sRGB's code values, whereas the picture is blended in linear light. Here the
+// opacity is taken out of both colours, they are mixed in code values, as egui wants it for text, and what comes of it is
+// multiplied by its opacity in linear light. Else the soft edges of everything light would be dark.
+//
+// The bindings, the layout of a corner and the names of both entry points are those of bevy_egui 0.42's pipeline.
 
-struct Transform {
-    scale: vec2<f32>,
-    translation: vec2<f32>,
+// From points of the screen to clip space: point · zoom + shift.
+struct Screen {
+    zoom: vec2f,
+    shift: vec2f,
 }
-
-struct VertexInput {
-    @location(0) position: vec2<f32>,
-    @location(1) uv: vec2<f32>,
-    @location(2) color: vec4<f32>,
-}
-
-struct VertexOutput {
-    @builtin(position) position: vec4<f32>,
-    @location(0) color: vec4<f32>,
-    @location(1) uv: vec2<f32>,
-}
-
-@group(0) @binding(0) var<uniform> transform: Transform;
+@group(0) @binding(0) var<uniform> screen: Screen;
 
 #ifdef BINDLESS
-@group(1) @binding(0) var image_texture: binding_array<texture_2d<f32>>;
-@group(1) @binding(1) var image_sampler: binding_array<sampler>;
+@group(1) @binding(0) var pictures: binding_array<texture_2d<f32>>;
+@group(1) @binding(1) var samplers: binding_array<sampler>;
+// Direct3D 12 takes a structure here, and no bare number (wgpu's issue 5683).
+struct Choice {
+    picture: u32,
+}
+var<immediate> choice: Choice;
 
-struct BindlessOffset {
-    offset: u32,
-};
-var<immediate> offset: BindlessOffset;
+fn look_up(place: vec2f) -> vec4f {
+    return textureSample(pictures[choice.picture], samplers[choice.picture], place);
+}
 #else
-@group(1) @binding(0) var image_texture: texture_2d<f32>;
-@group(1) @binding(1) var image_sampler: sampler;
+@group(1) @binding(0) var picture: texture_2d<f32>;
+@group(1) @binding(1) var filtering: sampler;
+
+fn look_up(place: vec2f) -> vec4f {
+    return textureSample(picture, filtering, place);
+}
 #endif
 
-fn linear_from_gamma(srgb: vec3<f32>) -> vec3<f32> {
-    let lower = srgb / vec3<f32>(12.92);
-    let higher = pow((srgb + vec3<f32>(0.055)) / vec3<f32>(1.055), vec3<f32>(2.4));
-    return select(higher, lower, srgb < vec3<f32>(0.04045));
-}
-
-fn gamma_from_linear(rgb: vec3<f32>) -> vec3<f32> {
-    let lower = rgb * vec3<f32>(12.92);
-    let higher = vec3<f32>(1.055) * pow(rgb, vec3<f32>(1.0 / 2.4)) - vec3<f32>(0.055);
-    return select(higher, lower, rgb < vec3<f32>(0.0031308));
+struct Corner {
+    @builtin(position) clip: vec4f,
+    @location(0) ink: vec4f,
+    @location(1) place: vec2f,
 }
 
 @vertex
-fn vs_main(in: VertexInput) -> VertexOutput {
-    let position = in.position * transform.scale + transform.translation;
-    return VertexOutput(vec4<f32>(position, 0.0, 1.0), in.color, in.uv);
+fn vs_main(@location(0) point: vec2f, @location(1) place: vec2f, @location(2) ink: vec4f) -> Corner {
+    var corner: Corner;
+    corner.clip = vec4f(fma(point, screen.zoom, screen.shift), 0.0, 1.0);
+    corner.place = place;
+    corner.ink = ink;
+    return corner;
+}
+
+// sRGB's transfer function (IEC 61966-2-1) of one channel: from light to a code value in 0..1, and back.
+fn encode(light: f32) -> f32 {
+    return select(1.055 * pow(light, 1.0 / 2.4) - 0.055, 12.92 * light, light <= 0.0031308);
+}
+
+fn decode(code: f32) -> f32 {
+    return select(pow((code + 0.055) / 1.055, 2.4), code / 12.92, code <= 0.04045);
+}
+
+// A colour without the opacity that it has been multiplied by. What has none is light that is only added, and stays.
+fn opaque(paint: vec3f, opacity: f32) -> vec3f {
+    return paint / select(1.0, opacity, opacity > 0.0);
 }
 
 @fragment
-fn fs_main(in: VertexOutput) -> @location(0) vec4<f32> {
-    #ifdef BINDLESS
-    let image_texture = image_texture[offset.offset];
-    let image_sampler = image_sampler[offset.offset];
-    #endif
-    let texel = textureSample(image_texture, image_sampler, in.uv);
-    // What has no opacity is added as it is.
-    let cover = select(1.0, texel.a, texel.a > 0.0);
-    let opacity = select(1.0, in.color.a, in.color.a > 0.0);
-    let paint = min(gamma_from_linear(texel.rgb) / cover, vec3<f32>(1.0)) * (in.color.rgb / opacity);
-    return vec4<f32>(linear_from_gamma(paint) * texel.a * opacity, texel.a * in.color.a);
+fn fs_main(corner: Corner) -> @location(0) vec4f {
+    let texel = look_up(corner.place);
+    let code = vec3f(encode(texel.r), encode(texel.g), encode(texel.b));
+    let mixed = min(opaque(code, texel.a), vec3f(1.0)) * opaque(corner.ink.rgb, corner.ink.a);
+    let light = vec3f(decode(mixed.r), decode(mixed.g), decode(mixed.b));
+    // Added light keeps the texel's opacity alone.
+    let strength = texel.a * select(1.0, corner.ink.a, corner.ink.a > 0.0);
+    return vec4f(light * strength, texel.a * corner.ink.a);
 }

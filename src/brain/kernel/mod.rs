@@ -14,6 +14,7 @@ mod portable;
 mod product;
 mod rounded;
 mod tile;
+mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
@@ -21,3 +22,4 @@ pub(super) use int8::product_rounded;
 pub(super) use panel::{BLOCK, Code, WholeRows};
 pub(super) use product::{Factor, Rows, WeightRows, multiply, product, product_back};
 pub(super) use rounded::Rounded;
+pub(super) use wide::wide;

@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::{
     instructions::Instructions,
     panel::{BLOCK, Code, STEPS},
+    wide::wide,
 };
 
 /// Numbers from which rows are divided among threads.
@@ -70,9 +71,8 @@ impl Rounded {
         self.scales.resize(tiles * blocks * tile, 0.0);
         self.totals.resize(tiles * blocks * tile, 0.0);
         self.sums.resize(tiles * blocks * 2 * tile, 0);
-        let with = self.with;
         let part = |(x, ((numbers, scales), (totals, sums)))| {
-            Part { x, inner, tile, numbers, scales, totals, sums }.round_with(with)
+            wide(|| Part { x, inner, tile, numbers, scales, totals, sums }.round());
         };
         let parts = x.par_chunks(inner * tile).zip(
             self.numbers
@@ -110,7 +110,7 @@ impl Rounded {
 }
 
 /// The rows of one tile.
-pub(super) struct Part<'a> {
+struct Part<'a> {
     x: &'a [f32],
     inner: usize,
     tile: usize,
@@ -121,20 +121,8 @@ pub(super) struct Part<'a> {
 }
 
 impl Part<'_> {
-    fn round_with(self, with: Instructions) {
-        match with {
-            Instructions::Portable => self.round(),
-            // SAFETY: whoever names instructions has asked whether the processor has them.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 | Instructions::AvxVnni => unsafe { super::x86::round_avx2(self) },
-            // SAFETY: as above.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx512Vnni => unsafe { super::x86::round_avx512(self) },
-        }
-    }
-
     #[inline(always)]
-    pub(super) fn round(self) {
+    fn round(self) {
         let tile = self.tile;
         let mut own = ROW.take();
         own.resize(self.inner, 0);

@@ -8,7 +8,6 @@ use super::{
     instructions::Instructions,
     int8::Job,
     panel::{Panel, WholeRows},
-    rounded::Part,
     tile::{self, Lanes},
 };
 
@@ -129,31 +128,4 @@ pub(super) unsafe fn avx_vnni<W: WholeRows>(job: &Job<W>, panel: &mut Panel) {
 pub(super) unsafe fn avx2<W: WholeRows>(job: &Job<W>, panel: &mut Panel) {
     // SAFETY: the caller's promises.
     unsafe { tile::run::<Ymm, W, { Instructions::Avx2.rows() }>(job, panel) }
-}
-
-/// Plain code made of better instructions than every processor has.
-macro_rules! again {
-    ($($plain:expr => $avx2:ident, $avx512:ident($($argument:ident: $type:ty),+);)+) => { $(
-        /// The same with AVX2.
-        ///
-        /// # Safety
-        /// The processor has it.
-        #[target_feature(enable = "avx2")]
-        pub(super) unsafe fn $avx2($($argument: $type),+) {
-            $plain($($argument),+);
-        }
-
-        /// The same with AVX-512.
-        ///
-        /// # Safety
-        /// The processor has it.
-        #[target_feature(enable = "avx512f,avx512bw,avx512vl")]
-        pub(super) unsafe fn $avx512($($argument: $type),+) {
-            $plain($($argument),+);
-        }
-    )+ };
-}
-
-again! {
-    Part::round => round_avx2, round_avx512(part: Part);
 }

@@ -4,15 +4,10 @@
 //!
 //! This module does *not* know what the numbers are.
 
+pub(super) use crate::brain::kernel::wide;
+
 /// Numbers that are dealt with together.
 const LANES: usize = 8;
-
-/// Does some work with the widest vector instructions that this processor has. Of what the work calls, that counts for functions
-/// that are always inlined.
-#[inline]
-pub(super) fn wide<T>(work: impl FnOnce() -> T) -> T {
-    pulp::Arch::new().dispatch(work)
-}
 
 /// The sum of eight, two and two.
 #[inline(always)]
