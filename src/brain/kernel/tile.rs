@@ -159,10 +159,19 @@ unsafe fn group<L: Lanes, const M: usize, const MOST: u32, const GROUPS: usize>(
     let (each, parts) = if each == 0 { (all, 2) } else { (each, all / each) };
     // SAFETY: as `tile`.
     unsafe {
-        let mut whole: [[L::Whole; 2]; M] = std::array::from_fn(|r| [L::whole(starts.add(r)); 2]);
+        // Loops, since closures that are not inlined would put all registers into memory.
+        let mut whole = [[L::whole(starts); 2]; M];
+        for r in 1..M {
+            whole[r] = [L::whole(starts.add(r)); 2];
+        }
         for part in 0..parts {
             let begun = whole;
-            let mut sums = begun.map(|two| two.map(|start| L::begin(start)));
+            let mut sums = begun;
+            for r in 0..M {
+                for v in 0..2 {
+                    sums[r][v] = L::begin(begun[r][v]);
+                }
+            }
             for step in 0..each {
                 let two = [L::fours(*w), L::fours(w.add(L::LANES))];
                 *w = w.add(2 * L::LANES);
@@ -175,7 +184,11 @@ unsafe fn group<L: Lanes, const M: usize, const MOST: u32, const GROUPS: usize>(
                 }
             }
             let upper = (L::STEPS)(MOST) == 0 && part == 1;
-            whole = std::array::from_fn(|r| std::array::from_fn(|v| L::end(sums[r][v], begun[r][v], upper)));
+            for r in 0..M {
+                for v in 0..2 {
+                    whole[r][v] = L::end(sums[r][v], begun[r][v], upper);
+                }
+            }
         }
         whole
     }
