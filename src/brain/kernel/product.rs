@@ -225,6 +225,15 @@ impl Target {
         Self { numbers: out.as_mut_ptr(), rows, width }
     }
 
+    /// Where a number is.
+    ///
+    /// # Panics
+    /// If there is no such number.
+    pub(super) fn at(self, row: usize, column: usize) -> *mut f32 {
+        assert!(row < self.rows && column < self.width, "shapes of a product");
+        self.numbers.wrapping_add(row * self.width + column)
+    }
+
     /// Columns `columns` of one row become, or grow by where `adds`, the first numbers of `sums`.
     ///
     /// # Panics

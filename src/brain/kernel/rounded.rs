@@ -72,7 +72,10 @@ impl Rounded {
         self.totals.resize(tiles * blocks * tile, 0.0);
         self.sums.resize(tiles * blocks * 2 * tile, 0);
         let part = |(x, ((numbers, scales), (totals, sums)))| {
-            wide(|| Part { x, inner, tile, numbers, scales, totals, sums }.round());
+            wide(
+                #[inline(always)]
+                || Part { x, inner, tile, numbers, scales, totals, sums }.round(),
+            );
         };
         let parts = x.par_chunks(inner * tile).zip(
             self.numbers

@@ -45,6 +45,8 @@ pub(super) trait Lanes {
     unsafe fn zero() -> Self::Real;
     /// Writes the numbers.
     unsafe fn store(at: *mut f32, numbers: Self::Real);
+    /// Has the line of the cache fetched in which something will be written.
+    unsafe fn ahead(at: *const f32);
 }
 
 /// Makes the job's columns of the product, with tiles of `M` rows, for which its rows must be laid out.
@@ -87,6 +89,11 @@ unsafe fn rows<L: Lanes, W, const M: usize, const MOST: u32, const GROUPS: usize
     for row in (0..job.x.rows).step_by(M) {
         // SAFETY: the caller's promises; a row of `sums` has room for two registers.
         unsafe {
+            for row in row..(row + M).min(job.x.rows) {
+                for line in job.columns.clone().step_by(LINE) {
+                    L::ahead(job.target.at(row, line));
+                }
+            }
             tile::<L, W, M, MOST, GROUPS, LESS>(job, panel, row, &mut sums);
             for (row, sums) in (row..job.x.rows).zip(&sums) {
                 job.target.put(row, job.columns.clone(), sums, job.adds);

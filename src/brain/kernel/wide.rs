@@ -2,8 +2,8 @@
 //!
 //! This module does *not* know what is reckoned.
 
-/// Does some work with the widest vector instructions that this processor has. Of what the work calls, that counts for functions
-/// that are always inlined.
+/// Does some work with the widest vector instructions that this processor has. That counts for what is inlined into here alone, so
+/// that the closure is to be marked `#[inline(always)]`, and what it calls, too.
 #[inline]
 pub(in crate::brain) fn wide<T>(work: impl FnOnce() -> T) -> T {
     pulp::Arch::new().dispatch(work)

@@ -54,6 +54,7 @@ lanes! {
         minus(sum: __m512, w: __m512, x: __m512) -> __m512 = _mm512_sub_ps(sum, _mm512_mul_ps(w, x));
         zero() -> __m512 = _mm512_setzero_ps();
         store(at: *mut f32, numbers: __m512) -> () = _mm512_storeu_ps(at, numbers);
+        ahead(at: *const f32) -> () = _mm_prefetch::<_MM_HINT_ET0>(at.cast());
     }
 }
 
@@ -75,6 +76,7 @@ macro_rules! ymm {
                 minus(sum: __m256, w: __m256, x: __m256) -> __m256 = _mm256_sub_ps(sum, _mm256_mul_ps(w, x));
                 zero() -> __m256 = _mm256_setzero_ps();
                 store(at: *mut f32, numbers: __m256) -> () = _mm256_storeu_ps(at, numbers);
+                ahead(at: *const f32) -> () = _mm_prefetch::<_MM_HINT_ET0>(at.cast());
             }
         }
     };

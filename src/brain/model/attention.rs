@@ -163,10 +163,20 @@ impl Attend {
         let mut out = vec![0.0; rows * x.width];
         if rows * x.width > PARALLEL {
             let rows = out.par_chunks_mut(x.width).enumerate();
-            rows.for_each_init(Default::default, |room, (row, out)| wide(|| self.row(x, row, out, room)));
+            rows.for_each_init(Default::default, |room, (row, out)| {
+                wide(
+                    #[inline(always)]
+                    || self.row(x, row, out, room),
+                )
+            });
         } else {
             let mut room = Default::default();
-            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| wide(|| self.row(x, row, out, &mut room)));
+            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| {
+                wide(
+                    #[inline(always)]
+                    || self.row(x, row, out, &mut room),
+                )
+            });
         }
         out
     }
@@ -209,7 +219,10 @@ impl Attend {
             (q_rest, k_rest, v_rest) = (q_after, k_after, v_after);
         }
         let part = |(stretch, q, k, v): (Range<usize>, &mut [f32], &mut [f32], &mut [f32])| {
-            wide(|| self.gradients_of(x, grad, stretch, [q, k, v]));
+            wide(
+                #[inline(always)]
+                || self.gradients_of(x, grad, stretch, [q, k, v]),
+            );
         };
         if rows * x.width > PARALLEL {
             parts.into_par_iter().for_each(part);

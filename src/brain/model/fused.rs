@@ -221,7 +221,12 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
 fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
     let mut out = gate.to_vec();
     let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
-    chunks.for_each(|(out, up)| wide(|| out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u)));
+    chunks.for_each(|(out, up)| {
+        wide(
+            #[inline(always)]
+            || out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u),
+        )
+    });
     out
 }
 
@@ -234,7 +239,12 @@ fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f
         *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
         *up = d * g * sigma;
     };
-    chunks.for_each(|((gate, up), ds)| wide(|| gate.iter_mut().zip(up).zip(ds).for_each(one)));
+    chunks.for_each(|((gate, up), ds)| {
+        wide(
+            #[inline(always)]
+            || gate.iter_mut().zip(up).zip(ds).for_each(one),
+        )
+    });
     (ds, gate, up)
 }
 

@@ -89,9 +89,17 @@ impl FrozenRms {
             };
             if x.len() > PARALLEL {
                 let some = w.len() * ROWS;
-                out.par_chunks_mut(some).for_each(|rows| wide(|| rows.chunks_exact_mut(w.len()).for_each(normalise)));
+                out.par_chunks_mut(some).for_each(|rows| {
+                    wide(
+                        #[inline(always)]
+                        || rows.chunks_exact_mut(w.len()).for_each(normalise),
+                    )
+                });
             } else {
-                wide(|| out.chunks_exact_mut(w.len()).for_each(normalise));
+                wide(
+                    #[inline(always)]
+                    || out.chunks_exact_mut(w.len()).for_each(normalise),
+                );
             }
             Ok(out)
         })
@@ -102,15 +110,18 @@ impl FrozenRms {
         on_slice(&self.weight, |w| {
             let d = w.len();
             let mut scaled = vec![0.0; d];
-            wide(|| {
-                for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
-                    let inverse = inverse_rms(row, self.eps);
-                    scaled.iter_mut().zip(w.iter().zip(dy)).for_each(|(scaled, (w, dy))| *scaled = w * dy);
-                    let factor = inverse * inverse * dot(row, &scaled) / d as f32;
-                    let terms = row.iter().zip(&scaled).map(|(x, scaled)| inverse * (scaled - x * factor));
-                    dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
-                }
-            });
+            wide(
+                #[inline(always)]
+                || {
+                    for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
+                        let inverse = inverse_rms(row, self.eps);
+                        scaled.iter_mut().zip(w.iter().zip(dy)).for_each(|(scaled, (w, dy))| *scaled = w * dy);
+                        let factor = inverse * inverse * dot(row, &scaled) / d as f32;
+                        let terms = row.iter().zip(&scaled).map(|(x, scaled)| inverse * (scaled - x * factor));
+                        dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
+                    }
+                },
+            );
             Ok(())
         })
     }

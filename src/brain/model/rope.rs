@@ -71,11 +71,14 @@ impl Rope {
         }
         let turn_row = |(row, entries): (usize, &mut [f32])| {
             let turns = &self.turns[row * half..(row + 1) * half];
-            wide(|| {
-                for head in entries.chunks_exact_mut(head) {
-                    turn_head(style, head, turns, back);
-                }
-            });
+            wide(
+                #[inline(always)]
+                || {
+                    for head in entries.chunks_exact_mut(head) {
+                        turn_head(style, head, turns, back);
+                    }
+                },
+            );
         };
         if x.len() > PARALLEL {
             x.par_chunks_mut(width).enumerate().for_each(turn_row);
