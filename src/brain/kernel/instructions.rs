@@ -20,6 +20,9 @@ pub(super) enum Instructions {
     /// AVX-512 VNNI: the same in registers of 512 bits.
     #[cfg(target_arch = "x86_64")]
     Avx512Vnni,
+    /// NEON with products of signed bytes, added in fours.
+    #[cfg(target_arch = "aarch64")]
+    NeonDot,
 }
 
 impl Instructions {
@@ -40,7 +43,13 @@ impl Instructions {
             ];
             known.into_iter().filter(|(_, has)| *has).map(|(with, _)| with).collect()
         }
-        #[cfg(not(target_arch = "x86_64"))]
+        #[cfg(target_arch = "aarch64")]
+        {
+            let dot = std::arch::is_aarch64_feature_detected!("dotprod");
+            let known = [(Self::Portable, true), (Self::NeonDot, dot)];
+            known.into_iter().filter(|(_, has)| *has).map(|(with, _)| with).collect()
+        }
+        #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
         vec![Self::Portable]
     }
 
@@ -67,14 +76,19 @@ impl Instructions {
             Self::Avx2 | Self::AvxVnni => 4,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => 6,
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => 3,
         }
     }
 
-    /// Whether whole numbers of this code come in halves of four bits each, since sums of pairs would not fit into 16 bits.
+    /// Whether whole numbers of this code come in halves of four bits each, since sums of pairs would not fit into 16
+    /// bits, or because bytes are signed.
     pub(super) const fn halves(self, code: Code) -> bool {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2 => matches!(code, Code::Eight),
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => matches!(code, Code::Eight),
             _ => false,
         }
     }

@@ -81,6 +81,8 @@ unsafe fn run<W: WholeRows>(job: &Job<W>, panel: &mut Panel) {
             Instructions::AvxVnni => super::x86::avx_vnni(job, panel),
             #[cfg(target_arch = "x86_64")]
             Instructions::Avx512Vnni => super::x86::avx512_vnni(job, panel),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::NeonDot => super::arm::neon_dot(job, panel),
         }
     }
 }

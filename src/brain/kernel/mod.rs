@@ -7,6 +7,8 @@
 )]
 #![allow(clippy::needless_range_loop, reason = "loops over registers are unrolled where they go by number")]
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod instructions;
 mod int8;
 mod panel;

@@ -16,9 +16,9 @@ pub(super) trait Lanes {
     const LANES: usize;
     /// Steps that may be summed before [`Lanes::end`] for whole numbers up to `most`; none, where they must come in halves.
     const STEPS: fn(most: u32) -> usize;
-    /// A register of whole numbers.
+    /// A register, or several, of whole numbers.
     type Whole: Copy;
-    /// A register of real numbers.
+    /// The same of real numbers.
     type Real: Copy;
 
     /// Four whole numbers of each column.
@@ -48,6 +48,33 @@ pub(super) trait Lanes {
     /// Has the line of the cache fetched in which something will be written.
     unsafe fn ahead(at: *const f32);
 }
+
+/// Implements [`Lanes`] with one intrinsic or expression for each function.
+macro_rules! lanes {
+    ($(#[doc = $doc:literal])+ $name:ident {
+        $lanes:literal lanes of $whole:ident and $real:ident, steps $steps:expr,
+        $($function:ident($($argument:ident: $type:ty),*) -> $result:ty = $body:expr;)+
+    }) => {
+        $(#[doc = $doc])+
+        struct $name;
+
+        impl $crate::brain::kernel::tile::Lanes for $name {
+            const LANES: usize = $lanes;
+            const STEPS: fn(u32) -> usize = $steps;
+            type Whole = $whole;
+            type Real = $real;
+            $(
+                #[inline(always)]
+                unsafe fn $function($($argument: $type),*) -> $result {
+                    // SAFETY: the caller answers for the instructions and the pointers.
+                    #[allow(unused_unsafe, reason = "some bodies are no more than an argument")]
+                    unsafe { $body }
+                }
+            )+
+        }
+    };
+}
+pub(super) use lanes;
 
 /// Makes the job's columns of the product, with tiles of `M` rows, for which its rows must be laid out.
 ///

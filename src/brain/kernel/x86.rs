@@ -8,34 +8,8 @@ use super::{
     instructions::Instructions,
     int8::Job,
     panel::{Panel, WholeRows},
-    tile::{self, Lanes},
+    tile::{self, lanes},
 };
-
-/// Implements [`Lanes`] with one intrinsic or expression for each function.
-macro_rules! lanes {
-    ($(#[doc = $doc:literal])+ $name:ident {
-        $lanes:literal lanes of $whole:ident and $real:ident, steps $steps:expr,
-        $($function:ident($($argument:ident: $type:ty),*) -> $result:ty = $body:expr;)+
-    }) => {
-        $(#[doc = $doc])+
-        struct $name;
-
-        impl Lanes for $name {
-            const LANES: usize = $lanes;
-            const STEPS: fn(u32) -> usize = $steps;
-            type Whole = $whole;
-            type Real = $real;
-            $(
-                #[inline(always)]
-                unsafe fn $function($($argument: $type),*) -> $result {
-                    // SAFETY: the caller answers for the instructions and the pointers.
-                    #[allow(unused_unsafe, reason = "some bodies are no more than an argument")]
-                    unsafe { $body }
-                }
-            )+
-        }
-    };
-}
 
 lanes! {
     /// AVX-512 VNNI.
