@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use evolora::{
     brain::{
         Scorer, Trie,
-        learn::{Exercise, Moments, Target, norm, slopes, update},
+        learn::{Exercise, Moments, Target, Teacher, norm, update},
         load_model,
         lora::load_peft,
     },
@@ -67,7 +67,8 @@ fn training_steps_equal_torch_and_peft() {
             let target = |sample: &Sample| Target { reply: sample.reply, weight: sample.weight, log_acted: 0.0 };
             let targets: Vec<_> = samples.iter().map(target).collect();
             let exercise = Exercise { adapter: &adapter, prompts: &prompts, targets: &targets };
-            let slope = slopes(&model, &scorer, &layout, &rule, with_a, &[exercise]).unwrap().remove(0);
+            let teacher = Teacher { model: &model, scorer: &scorer, layout: &layout, with_a, hidden: None };
+            let slope = teacher.slopes(&rule, &[exercise]).unwrap().remove(0);
             let (loss, length) = (course.losses[at], course.norms[at]);
             assert!(
                 (slope.loss - loss).abs() < 1e-4 * loss.abs().max(1.0),

@@ -99,6 +99,9 @@ pub(super) struct TrainArgs {
     /// Samples of a step, several sizes separated by commas.
     #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16], value_parser = clap::value_parser!(u32).range(1..))]
     batch: Vec<u32>,
+    /// Learn from the same experiences in every round, so that what is kept of their prompts can be used (`HIDDEN_CACHE`).
+    #[arg(long)]
+    again: bool,
 }
 
 fn parse_mix(word: &str) -> Result<Mix, String> {
@@ -161,7 +164,7 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
     if !args.common.json {
         say("agents  batch  rounds  ms per step (median)      p95  steps/s  GFLOP/s  of the limit  peak memory");
     }
-    let report = bench_train(&plan, &args.batch, |row| {
+    let report = bench_train(&plan, &args.batch, args.again, |row| {
         if !args.common.json {
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(

@@ -210,6 +210,8 @@ sections! {
         warm_up: u32 = 20, "TRAIN_WARM_UP", Range::Whole(0, 100_000), "turns", Turn;
         /// Experiences that an agent remembers.
         buffer: u32 = 300, "BUFFER_SIZE", Range::Whole(1, 1_000_000), "experiences", Restart;
+        /// Room in a temporary file for what the layers below the lowest adapter make of prompts, so that it is not computed again; nothing is kept where adapters begin in the lowest layer; 0 keeps nothing.
+        hidden_cache: u32 = 256, "HIDDEN_CACHE", Range::Whole(0, 1_048_576), "MiB", Restart;
         /// Part of the samples that comes from the other agents' experience.
         sharing: f64 = 0.0, "SHARING", Range::Real(0.0, 1.0), "of samples", Turn;
         /// How much later rewards count for an action; 0 is its own alone.

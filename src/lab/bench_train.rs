@@ -50,13 +50,15 @@ pub struct TrainReport {
     pub rows: Vec<TrainRow>,
 }
 
-/// Measures training: every agent has another adapter that is not blank, and all of a round learn in one request.
+/// Measures training: every agent has another adapter that is not blank, and all of a round learn in one request, from the same
+/// experiences in every round where `again`.
 ///
 /// # Errors
 /// The model cannot be used, or a step is refused.
 pub fn bench_train(
     plan: &BenchPlan,
     batches: &[u32],
+    again: bool,
     mut watch: impl FnMut(&TrainRow),
 ) -> Result<TrainReport, AppError> {
     let machine = Machine::measure(plan.config.run.threads);
@@ -72,7 +74,7 @@ pub fn bench_train(
             let (mut round, mut times) = (0, Vec::new());
             let begun = Instant::now();
             while round < 2 || begun.elapsed().as_secs_f64() < plan.seconds {
-                let train = lessons(plan, *agents, *batch, round);
+                let train = lessons(plan, *agents, *batch, if again { 0 } else { round });
                 let asked = Instant::now();
                 let trained = llm.train(&train);
                 if let Some(why) = trained.learned.iter().find_map(|learned| learned.refused.clone()) {

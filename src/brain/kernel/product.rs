@@ -18,6 +18,9 @@ const SMALL: usize = 1 << 22;
 /// numbers do not all compete for the same few places in it.
 const GAP: usize = 16;
 
+/// Results with at most so many numbers the crate gemm sums in another order.
+const FLAT: usize = 16 * 16;
+
 thread_local! {
     /// Room for the weights that a thread dequantises, kept from product to product.
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
@@ -87,7 +90,7 @@ fn with_part<T>(
 /// `out[r, n] = Σₖ x[r, k] · w[n, k]`, or `+=` where `adds`: x `[rows, inner]`, w `[width, inner]`, out `[rows, width]`.
 ///
 /// How the work is divided depends on the shapes alone, and each sum is made by one thread: any number of threads
-/// gives the same bits.
+/// gives the same bits. So do any rows that are beside a row.
 ///
 /// # Panics
 /// If the slices do not have these shapes.
@@ -102,6 +105,10 @@ pub(in crate::brain) fn product(
     let rows = out.len().checked_div(width).unwrap_or(0);
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    let narrowest = if width.is_multiple_of(BLOCK) { BLOCK.min(width) } else { width % BLOCK };
+    if rows > 0 && rows * narrowest <= FLAT {
+        return product_of_few(x, weights, out, inner, width, adds, FLAT / narrowest + 1);
+    }
     let (x, target, scale) = (Factor::new(x, rows, inner), Target::of(out, width), adds.then_some(1.0));
     let block = |range: Range<usize>| {
         with_part(weights, inner, range.clone(), 0..inner, GAP, |w| {
@@ -110,6 +117,23 @@ pub(in crate::brain) fn product(
         });
     };
     in_blocks(rows * inner * width, weights.ready().is_some(), width, BLOCK, block);
+}
+
+/// [`product`] with as many rows as make `rows`, of which those that are added are zero.
+fn product_of_few(
+    x: &[f32],
+    weights: &(impl WeightRows + ?Sized),
+    out: &mut [f32],
+    inner: usize,
+    width: usize,
+    adds: bool,
+    rows: usize,
+) {
+    let (mut more, mut results) = (x.to_vec(), out.to_vec());
+    more.resize(rows * inner, 0.0);
+    results.resize(rows * width, 0.0);
+    product(&more, weights, &mut results, inner, width, adds);
+    out.copy_from_slice(&results[..out.len()]);
 }
 
 /// `dx[r, k] = Σₙ dy[r, n] · w[n, k]`, or `+=` where `adds`, the gradient of [`product`]'s x: dy `[rows, width]`, w
@@ -386,6 +410,24 @@ mod tests {
         assert_eq!(dx, expected);
         product_back(&dy, &Made(Rows { weights: &w, inner }), &mut dx, inner, width, true);
         assert!(dx.iter().zip(&expected).all(|(dx, once)| *dx == 2.0 * once), "it adds");
+    }
+
+    #[test]
+    fn a_row_has_the_same_bits_whatever_is_beside_it() {
+        // Widths with narrow last blocks; products small and large enough to be divided.
+        for (inner, width) in [(13, 5), (64, 64), (32, 97), (576, 1536), (1536, 577)] {
+            let (x, w) = (numbers(92 * inner, 0.37), numbers(width * inner, 0.61));
+            let weights = Rows { weights: &w, inner };
+            let apply = |rows: usize| {
+                let mut out = numbers(rows * width, 0.2);
+                product(&x[..rows * inner], &weights, &mut out, inner, width, true);
+                out
+            };
+            let all = apply(92);
+            for rows in [1, 2, 3, 5, 23, 46, 69] {
+                assert!(apply(rows) == all[..rows * width], "{rows} rows of {inner}, {width} columns");
+            }
+        }
     }
 
     #[test]

@@ -70,7 +70,11 @@ impl Case {
             targets: &self.targets[at],
         };
         let exercises = [exercise(0), exercise(1)];
-        slopes(&self.model, &self.scorer, &self.layout, &self.rule, true, &exercises).unwrap()
+        self.teacher(None).slopes(&self.rule, &exercises).unwrap()
+    }
+
+    fn teacher<'a>(&'a self, hidden: Option<&'a HiddenStates>) -> Teacher<'a> {
+        Teacher { model: &self.model, scorer: &self.scorer, layout: &self.layout, with_a: true, hidden }
     }
 
     /// The loss of one agent with another adapter.
@@ -199,5 +203,38 @@ fn below_the_lowest_adapter_there_is_no_backward_pass_and_the_gradient_is_the_sa
             let apart = apart(&vec![fewer.gradient[at].clone()], &vec![more.gradient[*site].clone()]);
             assert!(apart < 1e-5, "site {at}: {apart}");
         }
+    }
+}
+
+/// The adapters of the upper layer alone.
+fn top(path: &str) -> Case {
+    let mut case = Case::new(path);
+    let tops: Vec<usize> = (0..case.layout.sites.len()).filter(|at| case.layout.sites[*at].layer == 1).collect();
+    case.layout.sites = tops.iter().map(|at| case.layout.sites[*at]).collect();
+    for adapter in &mut case.adapters {
+        adapter.pairs = tops.iter().map(|at| adapter.pairs[*at].clone()).collect();
+    }
+    case
+}
+
+#[test]
+fn kept_hidden_states_give_the_same_bits_whatever_stood_beside_them() {
+    for base in ["llama-f32.gguf", "llama-q8_0.gguf", "llama-q4_k.gguf", "llama-hf", "gpt-neo-hf"] {
+        let case = top(base);
+        let hidden = HiddenStates::new(1 << 20).unwrap();
+        let teach = |agents: &[usize], prompts: usize, hidden: Option<&HiddenStates>| {
+            let exercise = |at: &usize| Exercise {
+                adapter: &case.adapters[*at],
+                prompts: &case.prompts[*at][..prompts],
+                targets: &case.targets[*at][..prompts],
+            };
+            let exercises: Vec<_> = agents.iter().map(exercise).collect();
+            case.teacher(hidden).slopes(&case.rule, &exercises).unwrap()
+        };
+        // Alone, beside one of whom some is kept, all kept, in another order.
+        for (agents, prompts) in [(&[1][..], 1), (&[0, 1], 2), (&[1, 0], 3), (&[0, 1], 3)] {
+            assert!(teach(agents, prompts, Some(&hidden)) == teach(agents, prompts, None), "{base}: {agents:?}");
+        }
+        assert_eq!(hidden.uses(), Uses { found: 1 + 4 + 6, missed: 1 + 3 + 2 }, "{base}");
     }
 }

@@ -4,10 +4,12 @@
 
 #[cfg(test)]
 mod gradients;
+mod hidden;
 mod objective;
 mod optimiser;
 mod step;
 
+pub use hidden::{HiddenStates, Uses};
 pub use objective::{SampleLoss, Target, sample_loss};
 pub use optimiser::{Moments, Numbers, norm, update};
-pub use step::{Exercise, Slope, slopes};
+pub use step::{Exercise, Slope, Teacher};

@@ -1,7 +1,7 @@
 //! The gradient of the loss by the adapters, for several agents in one batch.
 //!
 //! The pass goes block by block, and each block has a tape of its own: on the way back a block's activations go as soon as
-//! its gradient is known. Below the lowest adapter there is no tape at all.
+//! its gradient is known. Below the lowest adapter there is no tape at all, and the rows that come from there may be kept.
 //!
 //! This module does *not* know agents, optimisers, or what the replies mean.
 
@@ -12,8 +12,9 @@ use super::{
         decide::{ForkLogits, Question, Scorer},
         error::Result,
         lora::{ActiveAdapters, Adapter, AdapterLayout},
-        model::LanguageModel,
+        model::{Batch, LanguageModel},
     },
+    hidden::HiddenStates,
     objective::{Target, sample_loss},
     optimiser::Numbers,
 };
@@ -42,65 +43,129 @@ pub struct Slope {
     pub gradient: Numbers,
 }
 
-/// The losses of some exercises and their gradients, in one batch.
-///
-/// # Errors
-/// A token is not in the vocabulary, or an operation fails.
-pub fn slopes(
-    model: &LanguageModel,
-    scorer: &Scorer,
-    layout: &AdapterLayout,
-    rule: &LearningRule,
-    with_a: bool,
-    exercises: &[Exercise],
-) -> Result<Vec<Slope>> {
-    let asked = |one: &Exercise<'_>| one.prompts.len();
-    debug_assert!(exercises.iter().all(|one| asked(one) > 0 && asked(one) == one.targets.len()), "an empty exercise");
-    let questions: Vec<_> = exercises
-        .iter()
-        .flat_map(|one| one.prompts.iter().map(|tokens| Question { tokens, adapter: Some(one.adapter) }))
-        .collect();
-    let laid = scorer.lay(&questions);
-    if laid.batch.rows() == 0 {
-        return Ok(vec![Slope::default(); exercises.len()]);
-    }
-    let base = if rule.kl == 0.0 { None } else { Some(base_logs(model, scorer, rule, &questions)?) };
+/// What lessons are given with.
+#[derive(Clone, Copy)]
+pub struct Teacher<'a> {
+    /// The model.
+    pub model: &'a LanguageModel,
+    /// The replies, as they are scored.
+    pub scorer: &'a Scorer,
+    /// Where the adapters are.
+    pub layout: &'a AdapterLayout,
+    /// Whether A is trained, too.
+    pub with_a: bool,
+    /// Where hidden states below the lowest adapter are kept from lesson to lesson. With it and without it, the numbers are the
+    /// same bits.
+    pub hidden: Option<&'a HiddenStates>,
+}
 
-    let mut x = model.embed(&laid.batch)?;
-    let lora = layout.activate_to_train(&laid.owners, with_a, x.device())?;
-    let lowest = layout.sites.iter().map(|site| site.layer).min().unwrap_or_else(|| model.layers());
-    let mut pass = model.pass(&laid.batch, &lora, None);
-    let mut taped = Vec::with_capacity(model.layers() - lowest);
-    for layer in 0..model.layers() {
-        if layer < lowest {
-            x = model.block(layer, &x, &mut pass)?;
-        } else {
+impl Teacher<'_> {
+    /// The losses of some exercises and their gradients, in one batch.
+    ///
+    /// # Errors
+    /// A token is not in the vocabulary, or an operation fails.
+    pub fn slopes(&self, rule: &LearningRule, exercises: &[Exercise]) -> Result<Vec<Slope>> {
+        let asked = |one: &Exercise<'_>| one.prompts.len();
+        debug_assert!(
+            exercises.iter().all(|one| asked(one) > 0 && asked(one) == one.targets.len()),
+            "an empty exercise"
+        );
+        let (model, scorer) = (self.model, self.scorer);
+        let questions: Vec<_> = exercises
+            .iter()
+            .flat_map(|one| one.prompts.iter().map(|tokens| Question { tokens, adapter: Some(one.adapter) }))
+            .collect();
+        let laid = scorer.lay(&questions);
+        if laid.batch.rows() == 0 {
+            return Ok(vec![Slope::default(); exercises.len()]);
+        }
+        let lowest = self.layout.lowest().unwrap_or_else(|| model.layers());
+        let mut x = self.below(&laid.batch, lowest)?;
+        // Norms are made row by row: those rows alone that tell something.
+        let wanted = Tensor::new(laid.wanted.as_slice(), x.device())?;
+        let base = if rule.kl == 0.0 { None } else { Some(self.base_logs(rule, &laid.batch, &x, &wanted, lowest)?) };
+
+        let lora = self.layout.activate_to_train(&laid.owners, self.with_a, x.device())?;
+        let mut pass = model.pass(&laid.batch, &lora, None);
+        let mut taped = Vec::with_capacity(model.layers() - lowest);
+        for layer in lowest..model.layers() {
             // The lowest adapted block's input has no gradient that anybody needs.
             let (to, tape) = model.block_to_learn(layer, x, &mut pass, layer > lowest)?;
             taped.push(tape);
             x = to;
         }
-    }
-    // Norms are made row by row: those rows alone that tell something.
-    let wanted = Tensor::new(laid.wanted.as_slice(), x.device())?;
-    let last = Var::from_tensor(&x.index_select(&wanted, 0)?)?;
-    let logits = scorer.logits(&model.finish(&last)?)?;
-    let (mut slopes, gradients) = losses(scorer, rule, exercises, &scorer.by_fork(&logits.to_vec2()?), base.as_deref());
+        let last = Var::from_tensor(&x.index_select(&wanted, 0)?)?;
+        let logits = scorer.logits(&model.finish(&last)?)?;
+        let told = scorer.by_fork(&logits.to_vec2()?);
+        let (mut slopes, gradients) = losses(scorer, rule, exercises, &told, base.as_deref());
 
-    let seed = Tensor::from_vec(scorer.in_rows(&gradients), logits.shape(), logits.device())?;
-    let mut dy = match (logits * seed)?.sum_all()?.backward()?.remove(&last) {
-        Some(gradient) => Some(x.zeros_like()?.index_add(&wanted, &gradient, 0)?),
-        None => None,
-    };
-    let mut by_layer = Vec::with_capacity(taped.len());
-    while let (Some(tape), Some(gradient)) = (taped.pop(), dy.take()) {
-        let layer = lowest + taped.len();
-        let slope = model.back(layer, tape, &gradient, &pass, layer > lowest)?;
-        dy = slope.dx;
-        by_layer.push(slope.trained);
+        let seed = Tensor::from_vec(scorer.in_rows(&gradients), logits.shape(), logits.device())?;
+        let mut dy = match (logits * seed)?.sum_all()?.backward()?.remove(&last) {
+            Some(gradient) => Some(x.zeros_like()?.index_add(&wanted, &gradient, 0)?),
+            None => None,
+        };
+        let mut by_layer = Vec::with_capacity(taped.len());
+        while let (Some(tape), Some(gradient)) = (taped.pop(), dy.take()) {
+            let layer = lowest + taped.len();
+            let slope = model.back(layer, tape, &gradient, &pass, layer > lowest)?;
+            dy = slope.dx;
+            by_layer.push(slope.trained);
+        }
+        by_layer.iter().rev().flatten().for_each(|numbers| hand_out(&mut slopes, numbers));
+        Ok(slopes)
     }
-    by_layer.iter().rev().flatten().for_each(|numbers| hand_out(&mut slopes, numbers));
-    Ok(slopes)
+
+    /// The rows that enter the lowest adapted layer, `[rows, d]`: what is kept of them, and else through the layers below.
+    fn below(&self, batch: &Batch, lowest: usize) -> Result<Tensor> {
+        let Some(hidden) = self.hidden.filter(|_| lowest > 0) else { return self.through(batch, lowest) };
+        let tokens = |at: usize| &batch.tokens[batch.sequences[at].rows.clone()];
+        let mut found: Vec<_> = (0..batch.sequences.len()).map(|at| hidden.find(tokens(at))).collect();
+        let missing: Vec<usize> = (0..found.len()).filter(|at| found[*at].is_none()).collect();
+        if !missing.is_empty() {
+            let some = batch.only(&missing);
+            let rows: Vec<f32> = self.through(&some, lowest)?.flatten_all()?.to_vec1()?;
+            let d = rows.len() / some.rows().max(1);
+            for (at, placed) in missing.iter().zip(&some.sequences) {
+                let own = &rows[placed.rows.start * d..placed.rows.end * d];
+                hidden.keep(tokens(*at), own);
+                found[*at] = Some(own.to_vec());
+            }
+        }
+        let rows: Vec<f32> = found.into_iter().flatten().flatten().collect();
+        let d = rows.len() / batch.rows();
+        Ok(Tensor::from_vec(rows, (batch.rows(), d), &self.model.output().device())?)
+    }
+
+    /// The rows of a batch after the first `layers` blocks, which have no adapters.
+    fn through(&self, batch: &Batch, layers: usize) -> Result<Tensor> {
+        let lora = ActiveAdapters::none();
+        let mut pass = self.model.pass(batch, &lora, None);
+        let mut x = self.model.embed(batch)?;
+        for layer in 0..layers {
+            x = self.model.block(layer, &x, &mut pass)?;
+        }
+        Ok(x)
+    }
+
+    /// The bare model's log-probabilities of every reply to every question, from the rows that enter layer `lowest`.
+    fn base_logs(
+        &self,
+        rule: &LearningRule,
+        batch: &Batch,
+        x: &Tensor,
+        wanted: &Tensor,
+        lowest: usize,
+    ) -> Result<Vec<Vec<f64>>> {
+        let lora = ActiveAdapters::none();
+        let mut pass = self.model.pass(batch, &lora, None);
+        let mut x = x.clone();
+        for layer in lowest..self.model.layers() {
+            x = self.model.block(layer, &x, &mut pass)?;
+        }
+        let logits = self.scorer.logits(&self.model.finish(&x.index_select(wanted, 0)?)?)?;
+        let logits = self.scorer.by_fork(&logits.to_vec2()?);
+        Ok(logits.iter().map(|logits| self.scorer.trie().log_probabilities(logits, rule.temperature)).collect())
+    }
 }
 
 /// One site's gradients, side by side, to those they belong to.
@@ -133,17 +198,4 @@ fn losses(
         slopes.push(slope);
     }
     (slopes, gradients)
-}
-
-/// The bare model's log-probabilities of every reply to every question.
-fn base_logs(
-    model: &LanguageModel,
-    scorer: &Scorer,
-    rule: &LearningRule,
-    questions: &[Question],
-) -> Result<Vec<Vec<f64>>> {
-    let bare: Vec<_> = questions.iter().map(|question| Question { tokens: question.tokens, adapter: None }).collect();
-    let laid = scorer.lay(&bare);
-    let logits = scorer.by_fork(&scorer.read(model, &laid, &ActiveAdapters::none())?);
-    Ok(logits.iter().map(|logits| scorer.trie().log_probabilities(logits, rule.temperature)).collect())
 }

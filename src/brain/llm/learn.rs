@@ -8,7 +8,7 @@ use super::Llm;
 use crate::{
     brain::{
         error::Result,
-        learn::{Exercise, Slope, Target, norm, slopes, update},
+        learn::{Exercise, HiddenStates, Slope, Target, Teacher, Uses, norm, update},
         lora::Adapter,
         population::{Mind, Name},
     },
@@ -53,6 +53,11 @@ impl Llm {
             self.prefixes.remove(&(report.habitat, report.creature));
         }
         Trained { learned, elapsed: begun.elapsed() }
+    }
+
+    /// How often hidden states below the lowest adapter were there, and were not, if any are kept.
+    pub fn hidden_uses(&self) -> Option<Uses> {
+        self.hidden.as_ref().map(HiddenStates::uses)
     }
 
     /// Some batches of lessons, and what came of each lesson.
@@ -126,7 +131,14 @@ impl Llm {
             .zip(targets.iter().map(Vec::as_slice))
             .map(exercise)
             .collect();
-        slopes(&self.loaded.model, &self.scorer, &self.layout, rule, self.trains_a(), &exercises)
+        let teacher = Teacher {
+            model: &self.loaded.model,
+            scorer: &self.scorer,
+            layout: &self.layout,
+            with_a: self.trains_a(),
+            hidden: self.hidden.as_ref(),
+        };
+        teacher.slopes(rule, &exercises)
     }
 
     /// One update of one mind.

@@ -17,6 +17,7 @@ use super::{
     Question, Scorer, Trie,
     catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
+    learn::HiddenStates,
     load::{LoadedModel, load_model, quantise},
     lora::{Adapter, AdapterLayout},
     model::Prefix,
@@ -46,6 +47,8 @@ pub struct LlmPlan {
     pub agents: u64,
     /// Threads, 0 for one per core; what is decided does not depend on it.
     pub threads: u32,
+    /// Room for hidden states below the lowest adapter, in MiB; 0 keeps none.
+    pub hidden_cache: u32,
     /// What a reply says for each action, in the order of [`Action::ALL`](crate::protocol::Action::ALL), as it follows the prompt.
     pub phrases: Vec<String>,
     /// What a model with a chat template is told before the prompt.
@@ -70,6 +73,8 @@ pub struct Llm {
     /// What each creature's free prompts have in common, read with its adapter.
     prefixes: BTreeMap<Name, Prefix>,
     pool: Arc<ThreadPool>,
+    /// What the layers below the lowest adapter made of prompts.
+    hidden: Option<HiddenStates>,
 }
 
 impl Llm {
@@ -108,7 +113,10 @@ impl Llm {
         let pool = Arc::new(pool);
         let population = Population { layout: Some(layout.clone()), ..Population::default() };
         let (shelf, prefixes) = (Shelf::new(population), BTreeMap::new());
-        Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool })
+        // Without a temporary file everything is computed again.
+        let keeps = plan.hidden_cache > 0 && layout.lowest().is_some_and(|lowest| lowest > 0);
+        let hidden = keeps.then(|| HiddenStates::new(u64::from(plan.hidden_cache) << 20).ok()).flatten();
+        Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool, hidden })
     }
 
     /// The same with a population that is there already: of an earlier life of the worker, or of a run that goes on.

@@ -78,6 +78,11 @@ impl Adapter {
 }
 
 impl AdapterLayout {
+    /// The lowest layer that has an adapter.
+    pub fn lowest(&self) -> Option<usize> {
+        self.sites.iter().map(|site| site.layer).min()
+    }
+
     /// The sites that the settings choose among `all` sites of a model with `layers` layers.
     ///
     /// # Errors

@@ -105,6 +105,27 @@ impl Batch {
         self.sequences.push(Placed { rows: begin..self.tokens.len(), last: end.saturating_sub(1), branches: last });
         &self.sequences[at]
     }
+
+    /// Some of the sequences, as a batch of their own.
+    #[must_use]
+    pub fn only(&self, sequences: &[usize]) -> Self {
+        let mut some = Self { arithmetic: self.arithmetic, ..Self::default() };
+        let sights = Arc::make_mut(&mut some.sights);
+        for placed in sequences.iter().map(|at| &self.sequences[*at]) {
+            let (from, to) = (placed.rows.start, some.tokens.len());
+            let moved = |rows: &Range<usize>| rows.start - from + to..rows.end - from + to;
+            let own = self.sights[placed.rows.clone()].iter();
+            sights.extend(own.map(|sight| Sight { trunk: moved(&sight.trunk), branch: moved(&sight.branch) }));
+            some.tokens.extend_from_slice(&self.tokens[placed.rows.clone()]);
+            some.positions.extend_from_slice(&self.positions[placed.rows.clone()]);
+            some.sequences.push(Placed {
+                rows: moved(&placed.rows),
+                last: placed.last - from + to,
+                branches: placed.branches.iter().map(|row| row - from + to).collect(),
+            });
+        }
+        some
+    }
 }
 
 #[cfg(test)]
@@ -126,5 +147,18 @@ mod tests {
         assert_eq!(seen(6, None), [1, 2, 3, 6]);
         assert_eq!(seen(6, Some(2)), [3, 6]);
         assert_eq!(seen(5, Some(2)), [4, 5]);
+    }
+
+    #[test]
+    fn some_sequences_are_the_batch_that_they_alone_would_make() {
+        let mut batch = Batch::default();
+        let sequences = [(vec![7], vec![]), (vec![1, 2, 3], vec![vec![4, 5], vec![6]]), (vec![8, 9], vec![vec![3]])];
+        sequences.iter().for_each(|(trunk, branches)| drop(batch.push(trunk, branches).clone()));
+        for some in [&[0, 1, 2][..], &[2], &[1, 2], &[2, 0], &[]] {
+            let (only, mut alone) = (batch.only(some), Batch::default());
+            some.iter().for_each(|at| drop(alone.push(&sequences[*at].0, &sequences[*at].1).clone()));
+            assert_eq!((only.tokens, only.positions), (alone.tokens, alone.positions));
+            assert_eq!((only.sights, only.sequences), (alone.sights, alone.sequences));
+        }
     }
 }

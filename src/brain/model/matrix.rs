@@ -78,6 +78,15 @@ impl Matrix {
         self.inner
     }
 
+    /// Where it is.
+    pub fn device(&self) -> Device {
+        match &self.kept {
+            Kept::Dense(weight) => weight.device().clone(),
+            Kept::Blocks(blocks) => blocks.device(),
+            Kept::Affine(_) => Device::Cpu,
+        }
+    }
+
     /// How it is kept, in a word.
     pub fn kind(&self) -> String {
         match &self.kept {
