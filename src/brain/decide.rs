@@ -146,9 +146,7 @@ impl Scorer {
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
     pub fn read(&self, model: &LanguageModel, laid: &Laid, lora: &ActiveAdapters) -> Result<Vec<Vec<f32>>> {
-        let features = model.features(&laid.batch, lora)?;
-        let wanted = Tensor::new(laid.wanted.as_slice(), features.device())?;
-        Ok(self.logits(&features.index_select(&wanted, 0)?)?.to_vec2()?)
+        Ok(self.logits(&model.features_of(&laid.batch, lora, &laid.wanted)?)?.to_vec2()?)
     }
 
     /// Logits of the tokens on offer, from the features of every fork of every question `[questions · forks, d]`:

@@ -238,3 +238,26 @@ fn kept_hidden_states_give_the_same_bits_whatever_stood_beside_them() {
         assert_eq!(hidden.uses(), Uses { found: 1 + 4 + 6, missed: 1 + 3 + 2 }, "{base}");
     }
 }
+
+/// What is read of the last layer is what all its rows would have shown, whoever's adapters they have.
+#[test]
+fn the_rows_that_are_read_of_the_last_layer_are_those_of_all() {
+    for base in ["llama-f32.gguf", "llama-q8_0.gguf", "gpt-neo-hf"] {
+        let case = Case::new(base);
+        let asked = |agent: usize| {
+            let adapter = (agent < 2).then(|| &case.adapters[agent]);
+            case.prompts[agent % 2].iter().map(move |tokens| Question { tokens, adapter })
+        };
+        // Agents with adapters on either side of one without.
+        let questions: Vec<_> = asked(0).chain(asked(2)).chain(asked(1)).collect();
+        let laid = case.scorer.lay(&questions);
+        let lora = case.layout.activate(&laid.owners);
+        let all: Vec<Vec<f32>> = case.model.features(&laid.batch, &lora).unwrap().to_vec2().unwrap();
+        let some: Vec<Vec<f32>> = case.model.features_of(&laid.batch, &lora, &laid.wanted).unwrap().to_vec2().unwrap();
+        assert_eq!(some.len(), laid.wanted.len());
+        for (row, some) in laid.wanted.iter().zip(&some) {
+            let far = some.iter().zip(&all[*row as usize]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{base}, row {row}: {far}");
+        }
+    }
+}

@@ -9,7 +9,7 @@ use candle_core::{Tensor, Var};
 
 use super::{
     super::{
-        decide::{ForkLogits, Question, Scorer},
+        decide::{ForkLogits, Laid, Question, Scorer},
         error::Result,
         lora::{ActiveAdapters, Adapter, AdapterLayout},
         model::{Batch, LanguageModel},
@@ -81,12 +81,10 @@ impl Teacher<'_> {
         }
         let lowest = self.layout.lowest().unwrap_or_else(|| model.layers());
         let mut x = self.below(&laid.batch, lowest)?;
-        // Norms are made row by row: those rows alone that tell something.
-        let wanted = Tensor::new(laid.wanted.as_slice(), x.device())?;
-        let base = if rule.kl == 0.0 { None } else { Some(self.base_logs(rule, &laid.batch, &x, &wanted, lowest)?) };
+        let base = if rule.kl == 0.0 { None } else { Some(self.base_logs(rule, &laid, &x, lowest)?) };
 
         let lora = self.layout.activate_to_train(&laid.owners, self.with_a, x.device())?;
-        let mut pass = model.pass(&laid.batch, &lora, None);
+        let mut pass = model.pass(&laid.batch, &lora, None).reading(&laid.wanted, model.layers());
         let mut taped = Vec::with_capacity(model.layers() - lowest);
         for layer in lowest..model.layers() {
             // The lowest adapted block's input has no gradient that anybody needs.
@@ -94,16 +92,16 @@ impl Teacher<'_> {
             taped.push(tape);
             x = to;
         }
-        let last = Var::from_tensor(&x.index_select(&wanted, 0)?)?;
+        if lowest == model.layers() {
+            x = x.index_select(&Tensor::new(laid.wanted.as_slice(), x.device())?, 0)?;
+        }
+        let last = Var::from_tensor(&x)?;
         let logits = scorer.logits(&model.finish(&last)?)?;
         let told = scorer.by_fork(&logits.to_vec2()?);
         let (mut slopes, gradients) = losses(scorer, rule, exercises, &told, base.as_deref());
 
         let seed = Tensor::from_vec(scorer.in_rows(&gradients), logits.shape(), logits.device())?;
-        let mut dy = match (logits * seed)?.sum_all()?.backward()?.remove(&last) {
-            Some(gradient) => Some(x.zeros_like()?.index_add(&wanted, &gradient, 0)?),
-            None => None,
-        };
+        let mut dy = (logits * seed)?.sum_all()?.backward()?.remove(&last);
         let mut by_layer = Vec::with_capacity(taped.len());
         while let (Some(tape), Some(gradient)) = (taped.pop(), dy.take()) {
             let layer = lowest + taped.len();
@@ -148,22 +146,17 @@ impl Teacher<'_> {
     }
 
     /// The bare model's log-probabilities of every reply to every question, from the rows that enter layer `lowest`.
-    fn base_logs(
-        &self,
-        rule: &LearningRule,
-        batch: &Batch,
-        x: &Tensor,
-        wanted: &Tensor,
-        lowest: usize,
-    ) -> Result<Vec<Vec<f64>>> {
+    fn base_logs(&self, rule: &LearningRule, laid: &Laid, x: &Tensor, lowest: usize) -> Result<Vec<Vec<f64>>> {
         let lora = ActiveAdapters::none();
-        let mut pass = self.model.pass(batch, &lora, None);
+        let mut pass = self.model.pass(&laid.batch, &lora, None).reading(&laid.wanted, self.model.layers());
         let mut x = x.clone();
         for layer in lowest..self.model.layers() {
             x = self.model.block(layer, &x, &mut pass)?;
         }
-        let logits = self.scorer.logits(&self.model.finish(&x.index_select(wanted, 0)?)?)?;
-        let logits = self.scorer.by_fork(&logits.to_vec2()?);
+        if lowest == self.model.layers() {
+            x = x.index_select(&Tensor::new(laid.wanted.as_slice(), x.device())?, 0)?;
+        }
+        let logits = self.scorer.by_fork(&self.scorer.logits(&self.model.finish(&x)?)?.to_vec2()?);
         Ok(logits.iter().map(|logits| self.scorer.trie().log_probabilities(logits, rule.temperature)).collect())
     }
 }

@@ -78,6 +78,15 @@ impl Grouped {
         self.trained.as_ref()
     }
 
+    /// The same for a batch of some of the rows, which are given in their order.
+    #[must_use]
+    pub fn only(&self, rows: &[u32]) -> Self {
+        let at = |row: usize| rows.partition_point(|some| (*some as usize) < row);
+        let groups = self.groups.iter();
+        let groups = groups.map(|group| Group { rows: at(group.rows.start)..at(group.rows.end), ..group.clone() });
+        Self { groups: groups.collect(), ..self.clone() }
+    }
+
     /// The slices of `rows` that belong to each group, some rows at a time, with those rows' numbers; what lies between the groups
     /// is left out.
     fn parts<'a>(&self, rows: &'a mut [f32], width: usize) -> Vec<(&Group, Range<usize>, &'a mut [f32])> {

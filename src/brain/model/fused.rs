@@ -93,24 +93,31 @@ impl Fused<'_> {
         let arithmetic = if keeps { Arithmetic::F32 } else { pass.batch.arithmetic };
         let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
         let mut inputs = Inputs::new(&normed, arithmetic);
-        let mut q = times(&attention.q, &mut inputs, lora.at(layer, LoraTarget::Q))?;
-        let mut k = times(&attention.k, &mut inputs, lora.at(layer, LoraTarget::K))?;
-        let v = times(&attention.v, &mut inputs, lora.at(layer, LoraTarget::V))?;
+        let mut q = times(&attention.q, &mut inputs, adapters_of(lora, layer, LoraTarget::Q, None))?;
+        let mut k = times(&attention.k, &mut inputs, adapters_of(lora, layer, LoraTarget::K, None))?;
+        let v = times(&attention.v, &mut inputs, adapters_of(lora, layer, LoraTarget::V, None))?;
         drop(inputs);
         turn(pass, &mut q, attention.q.out(), false)?;
         turn(pass, &mut k, attention.k.out(), false)?;
-        let mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
+        let mut mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
         let mut middle = on_slice(&x, |x| Ok(x.to_vec()))?;
-        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, lora.at(layer, LoraTarget::O))?;
+        // From here on rows do not look at each other.
+        let only = pass.only(layer);
+        if let Some(rows) = only {
+            (mixed, middle) = (gather(&mixed, rows, attention.q.out()), gather(&middle, rows, attention.o.out()));
+        }
+        let adapters = |target| adapters_of(lora, layer, target, only);
+        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, adapters(LoraTarget::O))?;
         let normed = self.mlp_norm.rows(&middle)?;
         let mut inputs = Inputs::new(&normed, arithmetic);
-        let gate = times(&mlp.gate, &mut inputs, lora.at(layer, LoraTarget::Gate))?;
-        let up = times(&mlp.up, &mut inputs, lora.at(layer, LoraTarget::Up))?;
+        let gate = times(&mlp.gate, &mut inputs, adapters(LoraTarget::Gate))?;
+        let up = times(&mlp.up, &mut inputs, adapters(LoraTarget::Up))?;
         drop(inputs);
         let inner = swiglu(&gate, &up);
         let mut out = if keeps { middle.clone() } else { std::mem::take(&mut middle) };
-        add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, lora.at(layer, LoraTarget::Down))?;
-        let out = Tensor::from_vec(out, x.shape(), x.device())?;
+        add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, adapters(LoraTarget::Down))?;
+        let shape = (out.len() / attention.o.out().max(1), attention.o.out());
+        let out = Tensor::from_vec(out, shape, x.device())?;
         Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))
     }
 
@@ -120,7 +127,8 @@ impl Fused<'_> {
     /// The shapes do not fit.
     pub(super) fn back(&self, kept: Kept, dy: &Tensor, pass: &Pass, layer: usize, goes_on: bool) -> Result<BlockSlope> {
         let (attention, mlp) = (&self.block.attention, &self.block.mlp);
-        let mut slopes = Slopes { lora: pass.lora, layer, found: Vec::new() };
+        let only = pass.only(layer);
+        let mut slopes = Slopes { lora: pass.lora, layer, only, found: Vec::new() };
         let Kept { x, q, k, v, mixed, middle, gate, up } = kept;
         let dy = dy.contiguous()?;
         let mut dm = on_slice(&dy, |dy| Ok(dy.to_vec()))?;
@@ -139,6 +147,12 @@ impl Fused<'_> {
         slopes.add(&attention.o, LoraTarget::O, &mixed, &dm);
         let mut dmixed = vec![0.0; mixed.len()];
         slopes.back(&attention.o, LoraTarget::O, &dm, &mut dmixed, false)?;
+        if let Some(rows) = only {
+            let (count, width, d) = (q.len() / attention.q.out().max(1), attention.q.out(), attention.o.out());
+            (dmixed, dm) = (scatter(&dmixed, rows, width, count), scatter(&dm, rows, d, count));
+            dn.resize(dm.len(), 0.0);
+            slopes.only = None;
+        }
         let [mut dq, mut dk, dv] = attention.heads.back_rows([&q, &k, &v], &dmixed, &pass.batch.sights)?;
         turn(pass, &mut dq, attention.q.out(), true)?;
         turn(pass, &mut dk, attention.k.out(), true)?;
@@ -167,18 +181,24 @@ impl Fused<'_> {
 struct Slopes<'a> {
     lora: &'a ActiveAdapters,
     layer: usize,
+    /// The rows that are dealt with, where these are not all.
+    only: Option<&'a [u32]>,
     found: Vec<(LoraTarget, Vec<f32>)>,
 }
 
 impl Slopes<'_> {
+    fn adapters(&self, target: LoraTarget) -> Option<Arc<Grouped>> {
+        adapters_of(self.lora, self.layer, target, self.only)
+    }
+
     /// dx becomes, or grows by where `adds`, the gradient of a matrix's input for dy.
     fn back(&self, matrix: &Matrix, target: LoraTarget, dy: &[f32], dx: &mut [f32], adds: bool) -> CandleResult<()> {
-        matrix.back_to_rows(dy, dx, self.lora.at(self.layer, target).map(AsRef::as_ref), adds)
+        matrix.back_to_rows(dy, dx, self.adapters(target).as_deref(), adds)
     }
 
     /// The gradient of what is trained of a matrix's adapters, for its input x and dy.
     fn add(&mut self, matrix: &Matrix, target: LoraTarget, x: &[f32], dy: &[f32]) {
-        let Some(grouped) = self.lora.at(self.layer, target) else { return };
+        let Some(grouped) = self.adapters(target) else { return };
         if let Some(trained) = grouped.trained() {
             let found = grouped.gradient(x, dy, matrix.inner(), matrix.out(), trained.with_a);
             self.found.push((target, found));
@@ -195,16 +215,36 @@ impl Slopes<'_> {
     }
 }
 
+/// The adapters of one matrix, for some rows alone where they are named.
+fn adapters_of(lora: &ActiveAdapters, layer: usize, target: LoraTarget, only: Option<&[u32]>) -> Option<Arc<Grouped>> {
+    let all = lora.at(layer, target)?;
+    Some(only.map_or_else(|| Arc::clone(all), |rows| Arc::new(all.only(rows))))
+}
+
+/// Some rows, in their order, of rows of `width` numbers.
+fn gather(all: &[f32], rows: &[u32], width: usize) -> Vec<f32> {
+    rows.iter().flat_map(|row| &all[*row as usize * width..][..width]).copied().collect()
+}
+
+/// All of `count` rows, which are zero but for some.
+fn scatter(some: &[f32], rows: &[u32], width: usize, count: usize) -> Vec<f32> {
+    let mut all = vec![0.0; count * width];
+    for (row, own) in rows.iter().zip(some.chunks_exact(width)) {
+        all[*row as usize * width..][..width].copy_from_slice(own);
+    }
+    all
+}
+
 /// `x·Wᵀ` with the rows' adapters: `[rows, out]`.
-fn times(matrix: &Matrix, x: &mut Inputs, adapters: Option<&Arc<Grouped>>) -> CandleResult<Vec<f32>> {
+fn times(matrix: &Matrix, x: &mut Inputs, adapters: Option<Arc<Grouped>>) -> CandleResult<Vec<f32>> {
     let mut out = vec![0.0; x.len() / matrix.inner().max(1) * matrix.out()];
-    matrix.apply_to_inputs(x, &mut out, adapters.map(AsRef::as_ref), false)?;
+    matrix.apply_to_inputs(x, &mut out, adapters.as_deref(), false)?;
     Ok(out)
 }
 
 /// The same, added to rows `[rows, out]`.
-fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<&Arc<Grouped>>) -> CandleResult<()> {
-    matrix.apply_to_inputs(&mut x, to, adapters.map(AsRef::as_ref), true)
+fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<Arc<Grouped>>) -> CandleResult<()> {
+    matrix.apply_to_inputs(&mut x, to, adapters.as_deref(), true)
 }
 
 /// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back.

@@ -217,7 +217,7 @@ impl GptNeo {
 
     /// A pass of a batch through the blocks.
     pub const fn pass<'a>(&self, batch: &'a Batch, lora: &'a ActiveAdapters, cache: Option<&'a mut Cache>) -> Pass<'a> {
-        Pass { batch, rope: None, lora, cache }
+        Pass { batch, rope: None, lora, cache, wanted: None }
     }
 
     /// One block: `[rows, d]` → `[rows, d]`. Differentiable.

@@ -22,7 +22,15 @@ impl LanguageModel {
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
     pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
-        self.forward(batch, lora, None)
+        self.forward(self.pass(batch, lora, None))
+    }
+
+    /// The same for some rows, which are given in their order: `[wanted, d]`.
+    ///
+    /// # Errors
+    /// As [`LanguageModel::features`], or there are no such rows.
+    pub fn features_of(&self, batch: &Batch, lora: &ActiveAdapters, wanted: &[u32]) -> Result<Tensor> {
+        self.forward(self.pass(batch, lora, None).reading(wanted, self.layers()))
     }
 
     /// The same for a batch of [`Cache::go_on`], which the cache remembers.
@@ -30,12 +38,11 @@ impl LanguageModel {
     /// # Errors
     /// As [`LanguageModel::features`].
     pub fn features_cached(&self, batch: &Batch, lora: &ActiveAdapters, cache: &mut Cache) -> Result<Tensor> {
-        self.forward(batch, lora, Some(cache))
+        self.forward(self.pass(batch, lora, Some(cache)))
     }
 
-    fn forward(&self, batch: &Batch, lora: &ActiveAdapters, cache: Option<&mut Cache>) -> Result<Tensor> {
-        let mut pass = self.pass(batch, lora, cache);
-        let mut x = self.embed(batch)?;
+    fn forward(&self, mut pass: Pass) -> Result<Tensor> {
+        let mut x = self.embed(pass.batch)?;
         for layer in 0..self.layers() {
             x = self.block(layer, &x, &mut pass)?;
         }
@@ -61,14 +68,17 @@ impl LanguageModel {
         }
     }
 
-    /// One block: `[rows, d]` → `[rows, d]`. Differentiable.
+    /// One block: `[rows, d]` → `[rows, d]`, or those rows alone that are read of the last. Differentiable.
     ///
     /// # Errors
     /// An operation fails.
     pub fn block(&self, layer: usize, x: &Tensor, pass: &mut Pass) -> Result<Tensor> {
         match self {
             Self::Llama(llama) => llama.block(layer, x, pass),
-            Self::GptNeo(neo) => neo.block(layer, x, pass),
+            Self::GptNeo(neo) => {
+                let made = neo.block(layer, x, pass)?;
+                pass.pick(layer, made)
+            }
         }
     }
 
@@ -79,7 +89,10 @@ impl LanguageModel {
     pub fn block_to_learn(&self, layer: usize, x: Tensor, pass: &mut Pass, goes_on: bool) -> Result<(Tensor, Tape)> {
         match self {
             Self::Llama(llama) => llama.block_to_learn(layer, x, pass, goes_on),
-            Self::GptNeo(neo) => Tape::record(x, goes_on, |x| neo.block(layer, x, pass)),
+            Self::GptNeo(neo) => Tape::record(x, goes_on, |x| {
+                let made = neo.block(layer, x, pass)?;
+                pass.pick(layer, made)
+            }),
         }
     }
 

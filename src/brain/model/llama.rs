@@ -230,7 +230,7 @@ impl Llama {
     /// A pass of a batch through the blocks.
     pub fn pass<'a>(&self, batch: &'a Batch, lora: &'a ActiveAdapters, cache: Option<&'a mut Cache>) -> Pass<'a> {
         let LlamaConfig { head, rope_theta, rope_style, .. } = self.config;
-        Pass { batch, rope: Some(Rope::new(&batch.positions, head, rope_theta, rope_style)), lora, cache }
+        Pass { batch, rope: Some(Rope::new(&batch.positions, head, rope_theta, rope_style)), lora, cache, wanted: None }
     }
 
     /// One block: `[rows, d]` → `[rows, d]`. Differentiable.
@@ -241,7 +241,10 @@ impl Llama {
         let block = &self.blocks[layer];
         match block.fused(x) {
             Some(fused) if pass.lora.trained(layer).next().is_none() => Ok(fused.forward(x, pass, layer, false)?.0),
-            _ => block.forward(x, pass, layer),
+            _ => {
+                let made = block.forward(x, pass, layer)?;
+                pass.pick(layer, made)
+            }
         }
     }
 
@@ -252,7 +255,10 @@ impl Llama {
     pub fn block_to_learn(&self, layer: usize, x: Tensor, pass: &mut Pass, goes_on: bool) -> Result<(Tensor, Tape)> {
         let block = &self.blocks[layer];
         let Some(fused) = block.fused(&x) else {
-            return Tape::record(x, goes_on, |x| block.forward(x, pass, layer));
+            return Tape::record(x, goes_on, |x| {
+                let made = block.forward(x, pass, layer)?;
+                pass.pick(layer, made)
+            });
         };
         let (to, kept) = fused.forward(&x, pass, layer, true)?;
         Ok((to, Tape::Fused(kept.map(Box::new))))

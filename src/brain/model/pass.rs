@@ -17,9 +17,34 @@ pub struct Pass<'a> {
     pub lora: &'a ActiveAdapters,
     /// Where keys and values are kept, for a batch of [`Cache::go_on`].
     pub cache: Option<&'a mut Cache>,
+    /// The last layer, and the rows that are read of what it makes, in their order; all where there are none.
+    pub(super) wanted: Option<(usize, &'a [u32])>,
 }
 
-impl Pass<'_> {
+impl<'a> Pass<'a> {
+    /// The same, where some rows alone are read of what the last of `layers` layers makes; they are in their order.
+    #[must_use]
+    pub fn reading(self, rows: &'a [u32], layers: usize) -> Self {
+        debug_assert!(rows.is_sorted(), "rows in their order");
+        Self { wanted: layers.checked_sub(1).map(|last| (last, rows)), ..self }
+    }
+
+    /// The rows that are read of what a layer makes, if these are not all: what its attention mixes is of use to them alone.
+    pub(super) fn only(&self, layer: usize) -> Option<&'a [u32]> {
+        self.wanted.filter(|(last, _)| *last == layer).map(|(_, rows)| rows)
+    }
+
+    /// Those rows of what a layer has made.
+    ///
+    /// # Errors
+    /// There are no such rows.
+    pub(super) fn pick(&self, layer: usize, made: Tensor) -> Result<Tensor> {
+        match self.only(layer) {
+            Some(rows) => Ok(made.index_select(&Tensor::new(rows, made.device())?, 0)?),
+            None => Ok(made),
+        }
+    }
+
     /// Turns queries or keys `[rows, heads · head]` by their positions, where the family does so.
     ///
     /// # Errors

@@ -1,0 +1,71 @@
+//! Attention by hand, and it and its gradients against candle's own operations.
+
+use candle_core::{Device, Var};
+
+use super::*;
+use crate::brain::model::batch::Batch;
+
+fn flat(x: &Tensor) -> Vec<f32> {
+    x.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+fn waves(rows: usize, width: usize, step: f32) -> Var {
+    let numbers: Vec<f32> = (0..rows * width).map(|i| (i as f32 * step).sin()).collect();
+    Var::from_tensor(&Tensor::from_vec(numbers, (rows, width), &Device::Cpu).unwrap()).unwrap()
+}
+
+#[test]
+fn rows_are_cut_where_nothing_is_seen() {
+    let mut batch = forest();
+    batch.push(&[0], &[]);
+    assert_eq!(stretches(&batch.sights), [0..8, 8..11, 11..12]);
+    assert!(stretches(&[]).is_empty());
+}
+
+fn forest() -> Batch {
+    let mut batch = Batch::default();
+    batch.push(&[0; 5], &[vec![1, 2], vec![3]]);
+    batch.push(&[0; 3], &[]);
+    batch
+}
+
+#[test]
+fn one_head_by_hand() {
+    // Scores 0 and ln 3: weights 1/4 and 3/4.
+    let layer = Attention { heads: 1, kv_heads: 1, head: 1, scale: 1.0, window: None };
+    let tensor = |numbers: [f32; 2]| Tensor::from_slice(&numbers, (2, 1), &Device::Cpu).unwrap();
+    let (q, k, v) = (tensor([1.0, 1.0]), tensor([0.0, 3_f32.ln()]), tensor([8.0, 16.0]));
+    let out = flat(&layer.attend(&q, &k, &v, &Batch::of(&[0, 0]).sights).unwrap());
+    assert!((out[0] - 8.0).abs() < 1e-6 && (out[1] - 14.0).abs() < 1e-5, "{out:?}");
+}
+
+#[test]
+fn forward_and_gradients_equal_candles_own_operations() {
+    for window in [None, Some(3)] {
+        let layer = Attention { heads: 4, kv_heads: 2, head: 3, scale: 0.7, window };
+        let batch = forest();
+        let rows = batch.rows();
+        let (q, k, v) = (waves(rows, 12, 0.7), waves(rows, 6, 1.3), waves(rows, 6, 2.1));
+        let (fast, slow) = (
+            layer.attend(&q, &k, &v, &batch.sights).unwrap(),
+            layer.attend_on_any_device(&q, &k, &v, &batch.sights).unwrap(),
+        );
+        let close = |a: &Tensor, b: &Tensor, what: &str| {
+            let far = flat(a).iter().zip(flat(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{what}: {far}");
+        };
+        close(&fast, &slow, "forward");
+        let loss = |y: &Tensor| (y * waves(rows, 12, 0.31).as_tensor()).unwrap().sum_all().unwrap().backward().unwrap();
+        let (fast, slow) = (loss(&fast), loss(&slow));
+        for (x, what) in [(&q, "q"), (&k, "k"), (&v, "v")] {
+            close(fast.get(x).unwrap(), slow.get(x).unwrap(), what);
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_an_error() {
+    let layer = Attention { heads: 2, kv_heads: 1, head: 2, scale: 1.0, window: None };
+    let (q, k) = (waves(3, 4, 1.0), waves(2, 2, 1.0));
+    assert!(layer.attend(&q, &k, &k, &Batch::of(&[0; 3]).sights).is_err());
+}
