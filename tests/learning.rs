@@ -67,7 +67,8 @@ fn training_steps_equal_torch_and_peft() {
             let target = |sample: &Sample| Target { reply: sample.reply, weight: sample.weight, log_acted: 0.0 };
             let targets: Vec<_> = samples.iter().map(target).collect();
             let exercise = Exercise { adapter: &adapter, prompts: &prompts, targets: &targets };
-            let teacher = Teacher { model: &model, scorer: &scorer, layout: &layout, with_a, hidden: None };
+            let teacher =
+                Teacher { model: &model, scorer: &scorer, layout: &layout, with_a, room: usize::MAX, hidden: None };
             let slope = teacher.slopes(&rule, &[exercise]).unwrap().remove(0);
             let (loss, length) = (course.losses[at], course.norms[at]);
             assert!(

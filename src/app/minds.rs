@@ -112,6 +112,7 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         model: config.model.clone(),
         lora: config.lora.clone(),
         mind: config.mind.clone(),
+        activations: config.learning.activations,
         hidden_cache: config.learning.hidden_cache,
         seed: config.run.seed,
         agents: u64::from(config.habitat.agents) * u64::from(config.run.habitats),

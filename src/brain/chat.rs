@@ -163,6 +163,7 @@ mod tests {
             let model = ModelSettings { path: folder.path().to_string_lossy().into_owned(), ..Default::default() };
             let loaded = load_model(&model).unwrap();
             let plan = LlmPlan {
+                activations: 64,
                 hidden_cache: 0,
                 model,
                 lora: LoraSettings::default(),

@@ -22,7 +22,7 @@ const PROGRAM: u64 = 36 << 20;
 /// Agents that are answered in one batch, at most.
 const BATCH: u64 = 64;
 /// Tokens that one decision reads: its prompt and the branches.
-const TOKENS: u64 = 32;
+pub const TOKENS: u64 = 32;
 /// Tokens that a free reply's prompt has, with what a model with a chat template is told before it.
 const FREE_TOKENS: usize = 256;
 /// Bytes that each token of the vocabulary takes in the tokenizer: its text both ways round, and its merge.
@@ -80,7 +80,7 @@ pub fn kept_tokens(shape: &ModelShape) -> usize {
 }
 
 /// Bytes of the numbers in flight for one row that is read.
-const fn row_bytes(shape: &ModelShape) -> usize {
+pub const fn row_bytes(shape: &ModelShape) -> usize {
     let (hidden, inner) = shape.widths();
     // A row has its queries, keys, values, and a few copies of the hidden state; the MLP's three rows are the widest.
     (8 * hidden + 3 * inner) * size_of::<f32>()

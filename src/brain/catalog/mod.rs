@@ -17,6 +17,6 @@ pub use hub::Hub;
 pub(in crate::brain) use hub::repository_of;
 pub use inspect::{KindShare, ModelInfo, inspect};
 pub use known::{KNOWN, KnownModel, Wanted, find_known};
-pub use memory::{MemoryNeed, check_memory, free_memory, kept_tokens, memory_need};
+pub use memory::{MemoryNeed, TOKENS, check_memory, free_memory, kept_tokens, memory_need, row_bytes};
 pub use shelf::{Found, list_models, resolve};
 pub(in crate::brain) use shelf::{name_of, read_named};

@@ -74,7 +74,14 @@ impl Case {
     }
 
     fn teacher<'a>(&'a self, hidden: Option<&'a HiddenStates>) -> Teacher<'a> {
-        Teacher { model: &self.model, scorer: &self.scorer, layout: &self.layout, with_a: true, hidden }
+        Teacher {
+            model: &self.model,
+            scorer: &self.scorer,
+            layout: &self.layout,
+            with_a: true,
+            room: usize::MAX,
+            hidden,
+        }
     }
 
     /// The loss of one agent with another adapter.
@@ -258,6 +265,29 @@ fn the_rows_that_are_read_of_the_last_layer_are_those_of_all() {
         for (row, some) in laid.wanted.iter().zip(&some) {
             let far = some.iter().zip(&all[*row as usize]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
             assert!(far < 1e-5, "{base}, row {row}: {far}");
+        }
+    }
+}
+
+/// Blocks that make again what there was no room for give the same bits, and so do agents alone and side by side.
+#[test]
+fn the_same_bits_with_any_room_and_any_company() {
+    for base in ["llama-f32.gguf", "llama-q4_k.gguf", "gpt-neo-hf"] {
+        let case = Case::new(base);
+        let exercise = |at: usize| Exercise {
+            adapter: &case.adapters[at],
+            prompts: &case.prompts[at],
+            targets: &case.targets[at],
+        };
+        let all = case.slopes();
+        for room in [0, 40_000, 60_000] {
+            let teacher = Teacher { room, ..case.teacher(None) };
+            let tight = teacher.slopes(&case.rule, &[exercise(0), exercise(1)]).unwrap();
+            assert!(tight == all, "{base}, {room} bytes");
+        }
+        for (at, together) in all.iter().enumerate() {
+            let alone = case.teacher(None).slopes(&case.rule, &[exercise(at)]).unwrap();
+            assert!(alone[0] == *together, "{base}, agent {at}");
         }
     }
 }

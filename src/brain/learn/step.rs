@@ -5,6 +5,8 @@
 //!
 //! This module does *not* know agents, optimisers, or what the replies mean.
 
+use std::collections::VecDeque;
+
 use candle_core::{Tensor, Var};
 
 use super::{
@@ -12,7 +14,7 @@ use super::{
         decide::{ForkLogits, Laid, Question, Scorer},
         error::Result,
         lora::{ActiveAdapters, Adapter, AdapterLayout},
-        model::{Batch, LanguageModel},
+        model::{Batch, LanguageModel, Tape},
     },
     hidden::HiddenStates,
     objective::{Target, sample_loss},
@@ -54,6 +56,8 @@ pub struct Teacher<'a> {
     pub layout: &'a AdapterLayout,
     /// Whether A is trained, too.
     pub with_a: bool,
+    /// Bytes that the way forward may keep for the way back; what is beyond, the lowest blocks make again, to the same bits.
+    pub room: usize,
     /// Where hidden states below the lowest adapter are kept from lesson to lesson. With it and without it, the numbers are the
     /// same bits.
     pub hidden: Option<&'a HiddenStates>,
@@ -85,11 +89,11 @@ impl Teacher<'_> {
 
         let lora = self.layout.activate_to_train(&laid.owners, self.with_a, x.device())?;
         let mut pass = model.pass(&laid.batch, &lora, None).reading(&laid.wanted, model.layers());
-        let mut taped = Vec::with_capacity(model.layers() - lowest);
+        let mut trail = Trail::default();
         for layer in lowest..model.layers() {
             // The lowest adapted block's input has no gradient that anybody needs.
             let (to, tape) = model.block_to_learn(layer, x, &mut pass, layer > lowest)?;
-            taped.push(tape);
+            trail.push(tape, self.room)?;
             x = to;
         }
         if lowest == model.layers() {
@@ -102,9 +106,13 @@ impl Teacher<'_> {
 
         let seed = Tensor::from_vec(scorer.in_rows(&gradients), logits.shape(), logits.device())?;
         let mut dy = (logits * seed)?.sum_all()?.backward()?.remove(&last);
-        let mut by_layer = Vec::with_capacity(taped.len());
-        while let (Some(tape), Some(gradient)) = (taped.pop(), dy.take()) {
-            let layer = lowest + taped.len();
+        let mut by_layer = Vec::with_capacity(trail.len());
+        while let (Some(step), Some(gradient)) = (trail.pop(), dy.take()) {
+            let layer = lowest + trail.len();
+            let tape = match step {
+                Step::Kept(tape) => tape,
+                Step::Again(x) => model.block_to_learn(layer, x, &mut pass, layer > lowest)?.1,
+            };
             let slope = model.back(layer, tape, &gradient, &pass, layer > lowest)?;
             dy = slope.dx;
             by_layer.push(slope.trained);
@@ -158,6 +166,46 @@ impl Teacher<'_> {
         }
         let logits = self.scorer.by_fork(&self.scorer.logits(&self.model.finish(&x)?)?.to_vec2()?);
         Ok(logits.iter().map(|logits| self.scorer.trie().log_probabilities(logits, rule.temperature)).collect())
+    }
+}
+
+/// What one block left behind.
+enum Step {
+    /// All that its way back needs.
+    Kept(Tape),
+    /// Its input alone (Chen et al. 2016, arXiv:1604.06174).
+    Again(Tensor),
+}
+
+/// What the blocks left behind, from the lowest up: the inputs of the lower ones, and all of the upper ones.
+#[derive(Default)]
+struct Trail {
+    again: Vec<Tensor>,
+    kept: VecDeque<Tape>,
+    bytes: usize,
+}
+
+impl Trail {
+    fn len(&self) -> usize {
+        self.again.len() + self.kept.len()
+    }
+
+    /// Takes up the next block. Where that is more than there is room for, of the lowest blocks no more than the input stays.
+    fn push(&mut self, tape: Tape, room: usize) -> Result<()> {
+        self.bytes += tape.bytes();
+        self.kept.push_back(tape);
+        while self.bytes > room
+            && let Some(lowest) = self.kept.pop_front()
+        {
+            self.bytes -= lowest.bytes();
+            self.again.push(lowest.into_input()?);
+        }
+        Ok(())
+    }
+
+    /// The uppermost block.
+    fn pop(&mut self) -> Option<Step> {
+        self.kept.pop_back().map(Step::Kept).or_else(|| self.again.pop().map(Step::Again))
     }
 }
 

@@ -7,6 +7,7 @@ use rayon::prelude::*;
 use super::Llm;
 use crate::{
     brain::{
+        catalog::{TOKENS, row_bytes},
         error::Result,
         learn::{Exercise, HiddenStates, Slope, Target, Teacher, Uses, norm, update},
         lora::Adapter,
@@ -18,7 +19,7 @@ use crate::{
 /// Lessons in a batch of a small model: tensors stay below the 65,536 numbers from which candle divides work among a pool
 /// of its own, whose waiting threads would take the processors from ours.
 const SMALL_BATCH: usize = 1;
-/// Lessons in a batch of a large model.
+/// Lessons in a batch of a large model, at most.
 const LARGE_BATCH: usize = 8;
 
 /// Lessons that are under way at the same time. Every one of them has its mind twice, as it was and as it becomes, until all of
@@ -40,7 +41,7 @@ impl Llm {
     /// Lets everybody learn who has a lesson. Whoever's numbers would not be finite learns nothing, and says so.
     pub fn train(&mut self, train: &Train) -> Trained {
         let begun = Instant::now();
-        let most = if self.is_small() { SMALL_BATCH } else { LARGE_BATCH };
+        let most = self.lessons_at_once(train);
         // As when deciding, a batch holds agents of one habitat; they have one rule.
         let habitats = train.lessons.chunk_by(|a, b| a.habitat == b.habitat);
         let batches: Vec<_> = habitats.flat_map(|habitat| habitat.chunks(most)).collect();
@@ -58,6 +59,21 @@ impl Llm {
     /// How often hidden states below the lowest adapter were there, and were not, if any are kept.
     pub fn hidden_uses(&self) -> Option<Uses> {
         self.hidden.as_ref().map(HiddenStates::uses)
+    }
+
+    const fn room(&self) -> usize {
+        (self.plan.activations as usize) << 20
+    }
+
+    /// Lessons in a batch: of a large model as many as leave behind no more than there is room for, by an estimate.
+    fn lessons_at_once(&self, train: &Train) -> usize {
+        if self.is_small() {
+            return SMALL_BATCH;
+        }
+        let samples = train.lessons.iter().flat_map(|lesson| &lesson.steps).map(Vec::len).max().unwrap_or(0);
+        let layers = self.loaded.model.layers() - self.layout.lowest().unwrap_or(0);
+        let lesson = samples * TOKENS as usize * layers * row_bytes(&self.loaded.model.shape());
+        (self.room() / lesson.max(1)).clamp(1, LARGE_BATCH)
     }
 
     /// Some batches of lessons, and what came of each lesson.
@@ -136,6 +152,7 @@ impl Llm {
             scorer: &self.scorer,
             layout: &self.layout,
             with_a: self.trains_a(),
+            room: if self.is_small() { usize::MAX } else { self.room() },
             hidden: self.hidden.as_ref(),
         };
         teacher.slopes(rule, &exercises)

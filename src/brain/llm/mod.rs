@@ -47,6 +47,8 @@ pub struct LlmPlan {
     pub agents: u64,
     /// Threads, 0 for one per core; what is decided does not depend on it.
     pub threads: u32,
+    /// Room for what a training step of a large model keeps on its way forward, in MiB.
+    pub activations: u32,
     /// Room for hidden states below the lowest adapter, in MiB; 0 keeps none.
     pub hidden_cache: u32,
     /// What a reply says for each action, in the order of [`Action::ALL`](crate::protocol::Action::ALL), as it follows the prompt.

@@ -53,6 +53,19 @@ pub struct Kept {
     up: Vec<f32>,
 }
 
+impl Kept {
+    /// How many numbers these are.
+    pub(super) fn numbers(&self) -> usize {
+        let Self { x, q, k, v, mixed, middle, gate, up } = self;
+        x.elem_count() + [q, k, v, mixed, middle, gate, up].into_iter().map(Vec::len).sum::<usize>()
+    }
+
+    /// The block's input.
+    pub(super) fn into_input(self) -> Tensor {
+        self.x
+    }
+}
+
 /// A block of which candle follows nothing, with its norms.
 pub(super) struct Fused<'a> {
     block: &'a Block,

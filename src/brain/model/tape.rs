@@ -5,7 +5,10 @@
 use candle_core::{Tensor, Var};
 
 use super::fused::Kept;
-use crate::brain::{error::Result, lora::ActiveAdapters};
+use crate::brain::{
+    error::{BrainError, Result},
+    lora::ActiveAdapters,
+};
 
 /// What a block's pass leaves behind for its way back.
 pub enum Tape {
@@ -30,7 +33,31 @@ pub struct Recorded {
     to: Tensor,
 }
 
+/// Numbers that candle's record of a block holds, for each number of its input; about as many as in a block of GPT-Neo.
+const RECORDED: usize = 24;
+
 impl Tape {
+    /// Bytes that are kept; of candle's record an estimate.
+    pub fn bytes(&self) -> usize {
+        let numbers = match self {
+            Self::Candle(recorded) => recorded.from.elem_count() * RECORDED,
+            Self::Fused(kept) => kept.as_ref().map_or(0, |kept| kept.numbers()),
+        };
+        numbers * size_of::<f32>()
+    }
+
+    /// The block's input, from which all the rest can be made again.
+    ///
+    /// # Errors
+    /// Nothing was kept.
+    pub fn into_input(self) -> Result<Tensor> {
+        match self {
+            Self::Candle(recorded) => Ok(recorded.from.detach()),
+            Self::Fused(Some(kept)) => Ok(kept.into_input()),
+            Self::Fused(None) => Err(BrainError::Setting("A block cannot go back where it kept nothing".to_owned())),
+        }
+    }
+
     /// Records a block on candle's tape: its result, which the tape does not follow further, and the tape. The input is a
     /// variable of it where the way back goes on below.
     ///
