@@ -18,7 +18,7 @@ use candle_core::{
 use super::{Keep, TensorInfo, Tensors, vet::vet_gguf};
 use crate::brain::{
     error::{BrainError, Result},
-    model::Matrix,
+    model::{Matrix, StoredRows},
 };
 
 /// A file on disk, or one within the program.
@@ -30,6 +30,8 @@ pub struct GgufFile {
     path: PathBuf,
     file: BufReader<Box<dyn Source>>,
     content: Content,
+    /// Whether it is on disk, where a part of it may stay.
+    is_on_disk: bool,
     /// GGUF's names for the tensors that the models ask for by Hugging Face's.
     rename: fn(&str) -> String,
 }
@@ -41,7 +43,7 @@ impl GgufFile {
     /// It cannot be read, or its header contradicts itself or the file's size.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| BrainError::read(path, error))?;
-        Self::read(path, Box::new(file))
+        Ok(Self { is_on_disk: true, ..Self::read(path, Box::new(file))? })
     }
 
     /// Reads a file that is in memory; `path` is its name in messages.
@@ -57,7 +59,7 @@ impl GgufFile {
         vet_gguf(&mut file).map_err(|what| BrainError::file(path, what))?;
         file.rewind().map_err(|error| BrainError::read(path, error))?;
         let content = Content::read(&mut file).map_err(|error| BrainError::file(path, error))?;
-        Ok(Self { path: path.to_owned(), file, content, rename: llama_name })
+        Ok(Self { path: path.to_owned(), file, content, is_on_disk: false, rename: llama_name })
     }
 
     /// The file's path.
@@ -148,6 +150,21 @@ impl Tensors for GgufFile {
         } else {
             keep.blocks(Arc::new(read))
         }
+    }
+
+    fn table(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Matrix> {
+        let raw = (self.rename)(name);
+        let Some(info) = self.content.tensor_infos.get(&raw).filter(|_| self.is_on_disk) else {
+            return self.matrix(name, shape, keep);
+        };
+        let is_dense = matches!(info.ggml_dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
+        if info.shape.dims() != shape || !keep.device.is_cpu() || (is_dense && keep.quantise.is_some()) {
+            return self.matrix(name, shape, keep);
+        }
+        // Opened once more: each table has a place of its own in the file.
+        let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
+        let begin = self.content.tensor_data_offset + info.offset;
+        Ok(Matrix::stored(StoredRows::new(self.path.clone(), disk, begin, info.ggml_dtype, shape)))
     }
 
     fn vector(&mut self, name: &str, len: usize, keep: &Keep) -> Result<Tensor> {

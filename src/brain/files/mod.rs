@@ -87,6 +87,14 @@ pub trait Tensors {
     /// It is not there, has another shape, or cannot be read.
     fn matrix(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Matrix>;
 
+    /// A matrix `[out, in]` of which a few rows are needed, for the most part: it may stay in the file.
+    ///
+    /// # Errors
+    /// As for matrices.
+    fn table(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Matrix> {
+        self.matrix(name, shape, keep)
+    }
+
     /// A vector `[len]`, in f32.
     ///
     /// # Errors

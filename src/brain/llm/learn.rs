@@ -46,7 +46,9 @@ impl Llm {
         let habitats = train.lessons.chunk_by(|a, b| a.habitat == b.habitat);
         let batches: Vec<_> = habitats.flat_map(|habitat| habitat.chunks(most)).collect();
         let mut learned = Vec::with_capacity(train.lessons.len());
-        for some in batches.chunks(AT_ONCE / most) {
+        // Of a large model one batch is dealt with after the other anyway.
+        let at_once = if self.is_small() { AT_ONCE / most } else { 1 };
+        for some in batches.chunks(at_once) {
             self.train_some(some, &mut learned);
         }
         // What was read with an older adapter is not what the new one would have read.

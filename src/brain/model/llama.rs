@@ -190,10 +190,10 @@ impl Llama {
     pub fn load(config: LlamaConfig, files: &mut dyn Tensors, keep: &Keep) -> Result<Self> {
         config.check().map_err(BrainError::Setting)?;
         let table = [config.vocabulary, config.hidden];
-        let embedding = files.matrix("model.embed_tokens.weight", table, keep)?;
+        let embedding = files.table("model.embed_tokens.weight", table, keep)?;
         let blocks = (0..config.layers).map(|layer| Block::load(&config, files, layer, keep)).collect::<Result<_>>()?;
         let norm = Norm::rms(files.vector("model.norm.weight", config.hidden, keep)?, config.eps);
-        let output = if config.tied { None } else { Some(files.matrix("lm_head.weight", table, keep)?) };
+        let output = if config.tied { None } else { Some(files.table("lm_head.weight", table, keep)?) };
         Ok(Self { config, embedding, blocks, norm, output })
     }
 

@@ -12,6 +12,7 @@ use super::{
     affine::Affine,
     blocks::Blocks,
     product::{FrozenProduct, slice_of},
+    stored::StoredRows,
     whole::{self, Whole},
 };
 use crate::brain::{
@@ -42,6 +43,8 @@ enum Kept {
     Blocks(Arc<QTensor>),
     /// In MLX's groups, on the processor.
     Affine(Arc<Affine>),
+    /// In blocks of a GGML type, in a file.
+    Stored(Arc<StoredRows>),
 }
 
 impl Matrix {
@@ -68,6 +71,19 @@ impl Matrix {
         Self { out: weight.out(), inner: weight.inner(), kept: Kept::Affine(Arc::new(weight)) }
     }
 
+    /// Leaves weights in their file, of which rows are read.
+    pub fn stored(weight: StoredRows) -> Self {
+        Self { out: weight.out(), inner: weight.inner(), kept: Kept::Stored(Arc::new(weight)) }
+    }
+
+    /// The same with all weights in memory, where they are in a file.
+    fn in_memory(&self) -> Result<Self> {
+        match &self.kept {
+            Kept::Stored(stored) => Self::blocks(stored.all()?),
+            _ => Ok(self.clone()),
+        }
+    }
+
     /// Rows of the matrix: entries of the result.
     pub const fn out(&self) -> usize {
         self.out
@@ -83,7 +99,7 @@ impl Matrix {
         match &self.kept {
             Kept::Dense(weight) => weight.device().clone(),
             Kept::Blocks(blocks) => blocks.device(),
-            Kept::Affine(_) => Device::Cpu,
+            Kept::Affine(_) | Kept::Stored(_) => Device::Cpu,
         }
     }
 
@@ -93,6 +109,7 @@ impl Matrix {
             Kept::Dense(_) => "F32".to_owned(),
             Kept::Blocks(blocks) => format!("{:?}", blocks.dtype()),
             Kept::Affine(weight) => format!("MLX {}-bit", weight.bits()),
+            Kept::Stored(stored) => format!("{:?}", stored.dtype()),
         }
     }
 
@@ -102,6 +119,7 @@ impl Matrix {
             Kept::Dense(weight) => weight.elem_count() * DType::F32.size_in_bytes(),
             Kept::Blocks(blocks) => blocks.storage_size_in_bytes(),
             Kept::Affine(weight) => weight.bytes(),
+            Kept::Stored(stored) => stored.bytes(),
         }
     }
 
@@ -113,6 +131,7 @@ impl Matrix {
         Ok(match &self.kept {
             Kept::Dense(weight) => weight.clone(),
             Kept::Blocks(blocks) => blocks.dequantize(&blocks.device())?,
+            Kept::Stored(stored) => stored.all()?.dequantize(&Device::Cpu)?,
             Kept::Affine(weight) => {
                 let mut all = vec![0.0; self.out * self.inner];
                 weight.fill(0..self.out, 0..self.inner, &mut all, self.inner);
@@ -129,6 +148,7 @@ impl Matrix {
         Ok(match &self.kept {
             Kept::Dense(weight) => weight.index_select(&Tensor::new(ids, weight.device())?, 0)?,
             Kept::Blocks(blocks) => blocks.embedding(&Tensor::new(ids, &blocks.device())?)?,
+            Kept::Stored(stored) => stored.rows(ids)?,
             Kept::Affine(weight) => {
                 let mut rows = vec![0.0; ids.len() * self.inner];
                 for (id, out) in ids.iter().zip(rows.chunks_exact_mut(self.inner.max(1))) {
@@ -158,6 +178,9 @@ impl Matrix {
             let adapted = adapters.map(|grouped| grouped.on_any_device(x, self.out)).transpose()?;
             return Ok(adapted.map_or(Ok(base.clone()), |adapted| base + adapted)?);
         }
+        if let Kept::Stored(_) = &self.kept {
+            return self.in_memory()?.apply(x, adapters);
+        }
         if self.is_frozen() && x.device().is_cpu() {
             let op = FrozenProduct { matrix: self.clone(), adapters: adapters.cloned() };
             let x = x.contiguous()?;
@@ -177,7 +200,7 @@ impl Matrix {
     pub(super) fn is_frozen(&self) -> bool {
         match &self.kept {
             Kept::Dense(weight) => !weight.track_op(),
-            Kept::Blocks(_) | Kept::Affine(_) => true,
+            Kept::Blocks(_) | Kept::Affine(_) | Kept::Stored(_) => true,
         }
     }
 
@@ -191,6 +214,10 @@ impl Matrix {
             }
             Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
             Kept::Affine(weight) => then(&**weight),
+            Kept::Stored(stored) => match stored.all() {
+                Ok(all) => then(&Blocks::new(&all)?),
+                Err(error) => candle_core::bail!("{error}"),
+            },
         })
     }
 

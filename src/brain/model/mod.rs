@@ -18,6 +18,7 @@ mod pass;
 mod product;
 mod rope;
 mod shape;
+mod stored;
 mod tape;
 mod whole;
 
@@ -35,4 +36,5 @@ pub use norm::Norm;
 pub use pass::Pass;
 pub use rope::{Rope, RopeStyle};
 pub use shape::ModelShape;
+pub use stored::StoredRows;
 pub use tape::{BlockSlope, Tape};

@@ -1,0 +1,158 @@
+//! A table of weights in blocks of a GGML type that stays in its file: rows are read where they are needed.
+//!
+//! Prompts have a few hundred different tokens, and replies a dozen; the rest of an embedding would only take memory. Who needs all
+//! rows, as free replies do, has them loaded from then on.
+//!
+//! This module does *not* know what the rows stand for.
+
+use std::{
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use candle_core::{
+    Device, Tensor,
+    quantized::{GgmlDType, QStorage, QTensor},
+};
+
+use crate::brain::error::{BrainError, Result};
+
+/// A table `[out, in]` in a file.
+#[derive(Debug)]
+pub struct StoredRows {
+    /// The file's name in messages.
+    path: PathBuf,
+    file: Mutex<File>,
+    /// Where the table begins.
+    begin: u64,
+    dtype: GgmlDType,
+    out: usize,
+    inner: usize,
+    loaded: OnceLock<Arc<QTensor>>,
+}
+
+impl StoredRows {
+    /// The table `[out, inner]` of a type that begins at a byte of a file, which stays open.
+    pub const fn new(path: PathBuf, file: File, begin: u64, dtype: GgmlDType, [out, inner]: [usize; 2]) -> Self {
+        Self { path, file: Mutex::new(file), begin, dtype, out, inner, loaded: OnceLock::new() }
+    }
+
+    /// Rows of the table.
+    pub(super) const fn out(&self) -> usize {
+        self.out
+    }
+
+    /// Entries of a row.
+    pub(super) const fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// The type.
+    pub(super) const fn dtype(&self) -> GgmlDType {
+        self.dtype
+    }
+
+    /// Bytes that it takes in memory: all, once it has been loaded.
+    pub(super) fn bytes(&self) -> usize {
+        self.loaded.get().map_or(0, |all| all.storage_size_in_bytes())
+    }
+
+    fn row_bytes(&self) -> usize {
+        self.inner / self.dtype.block_size() * self.dtype.type_size()
+    }
+
+    /// Rows `ids [n]` as f32 `[n, in]`.
+    ///
+    /// # Errors
+    /// There is no such row, or the file cannot be read any more.
+    pub(super) fn rows(&self, ids: &[u32]) -> Result<Tensor> {
+        let each = self.row_bytes();
+        let mut bytes = vec![0; ids.len() * each];
+        for (id, row) in ids.iter().zip(bytes.chunks_exact_mut(each.max(1))) {
+            if *id as usize >= self.out {
+                return Err(BrainError::Setting(format!("Row {id} of a table with {} was asked for", self.out)));
+            }
+            self.read(u64::from(*id) * each as u64, row).map_err(|error| BrainError::read(&self.path, error))?;
+        }
+        Ok(self.blocks(bytes, ids.len())?.dequantize(&Device::Cpu)?)
+    }
+
+    /// All of it, which stays in memory from now on.
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    pub(super) fn all(&self) -> Result<Arc<QTensor>> {
+        if let Some(all) = self.loaded.get() {
+            return Ok(Arc::clone(all));
+        }
+        let mut bytes = vec![0; self.out * self.row_bytes()];
+        self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error))?;
+        let all = Arc::new(self.blocks(bytes, self.out)?);
+        Ok(Arc::clone(self.loaded.get_or_init(|| all)))
+    }
+
+    fn blocks(&self, bytes: Vec<u8>, rows: usize) -> Result<QTensor> {
+        let storage = QStorage::from_data(bytes.into(), &Device::Cpu, self.dtype)?;
+        Ok(QTensor::new(storage, (rows, self.inner))?)
+    }
+
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.begin + at))?;
+        file.read_exact(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::brain::model::Matrix;
+
+    /// A table of every type that rows of 256 numbers can be kept in, in a file behind seven other bytes, and in memory.
+    fn tables(dtype: GgmlDType) -> (Matrix, Matrix, File) {
+        let numbers: Vec<f32> = (0..40 * 256).map(|at| (at as f32 * 0.37).sin()).collect();
+        let dense = Tensor::from_vec(numbers, (40, 256), &Device::Cpu).unwrap();
+        let blocks = Arc::new(QTensor::quantize(&dense, dtype).unwrap());
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"7 bytes").unwrap();
+        file.write_all(&blocks.data().unwrap()).unwrap();
+        let stored = StoredRows::new("table".into(), file.try_clone().unwrap(), 7, dtype, [40, 256]);
+        (Matrix::stored(stored), Matrix::blocks(blocks).unwrap(), file)
+    }
+
+    #[test]
+    fn rows_and_products_have_the_bits_of_a_table_in_memory() {
+        for dtype in [GgmlDType::F32, GgmlDType::F16, GgmlDType::Q8_0, GgmlDType::Q4_0, GgmlDType::Q4K, GgmlDType::Q6K]
+        {
+            let (stored, loaded, _) = tables(dtype);
+            let ids = [39, 0, 7, 7];
+            let numbers = |rows: Tensor| rows.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(numbers(stored.rows(&ids).unwrap()), numbers(loaded.rows(&ids).unwrap()), "{dtype:?}");
+            assert_eq!((stored.bytes(), stored.out(), stored.inner()), (0, 40, 256));
+            let x = stored.rows(&[3, 5]).unwrap();
+            assert_eq!(numbers(stored.apply(&x, None).unwrap()), numbers(loaded.apply(&x, None).unwrap()), "{dtype:?}");
+            assert_eq!((stored.bytes(), stored.kind()), (loaded.bytes(), loaded.kind()), "it has been loaded for that");
+            assert_eq!(numbers(stored.whole().unwrap()), numbers(loaded.whole().unwrap()));
+        }
+    }
+
+    #[test]
+    fn a_row_that_is_not_there_and_a_file_that_shrank_are_errors() {
+        let (stored, _, file) = tables(GgmlDType::Q8_0);
+        let error = stored.rows(&[40]).unwrap_err().to_string();
+        assert!(error.contains("Row 40 of a table with 40"), "{error}");
+        file.set_len(100).unwrap();
+        let error = stored.rows(&[39]).unwrap_err().to_string();
+        assert!(error.contains("table"), "{error}");
+        assert!(
+            stored.whole().is_err()
+                && stored
+                    .apply(&Tensor::zeros((1, 256), candle_core::DType::F32, &Device::Cpu).unwrap(), None)
+                    .is_err()
+        );
+    }
+}
