@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{
+    bench_memory::{self, MemoryArgs},
     bench_turn::{self, TurnArgs},
     bench_window::{self, WindowBenchArgs},
     output::say,
@@ -32,6 +33,8 @@ pub(super) enum BenchCommand {
     Train(TrainArgs),
     /// Whole turns of a run without a window, without learning and with it.
     Turn(TurnArgs),
+    /// What a run without a window takes of memory, by part.
+    Memory(MemoryArgs),
     /// Frames of the window, drawn without one.
     Window(WindowBenchArgs),
 }
@@ -115,6 +118,7 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
         BenchCommand::Arithmetic(args) => arithmetic(args)?,
         BenchCommand::Train(args) => train(args)?,
         BenchCommand::Turn(args) => bench_turn::run(args)?,
+        BenchCommand::Memory(args) => bench_memory::run(args)?,
         BenchCommand::Window(args) => bench_window::run(args)?,
     }
     Ok(ExitCode::SUCCESS)

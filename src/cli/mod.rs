@@ -4,6 +4,7 @@
 
 mod agent;
 mod bench;
+mod bench_memory;
 mod bench_turn;
 mod bench_window;
 mod config;

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod bench_arithmetic;
+pub mod bench_memory;
 pub mod bench_train;
 pub mod bench_turn;
 pub mod eval;

@@ -1,0 +1,46 @@
+//! `evolora bench memory`: what a run without a window takes, by part.
+
+use clap::Args;
+
+use super::{output::say, settings::SettingsArgs};
+use crate::{
+    app::AppError,
+    lab::bench_memory::{MemoryBench, MemoryPlan, bench_memory},
+};
+
+/// Flags of `evolora bench memory`.
+#[derive(Debug, Args)]
+pub(super) struct MemoryArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Turns of each of the two generations that are played.
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    span: u32,
+    /// Print the measurements as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &MemoryArgs) -> Result<(), AppError> {
+    let report = bench_memory(&MemoryPlan { config: args.settings.load()?.config, turns: args.span })?;
+    if args.json {
+        say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+        return Ok(());
+    }
+    for part in &report.parts {
+        say(&format!("{:>8.1} MB  {}", megabytes(part.bytes), part.name));
+    }
+    say(&summary(&report));
+    Ok(())
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / 1e6
+}
+
+fn summary(report: &MemoryBench) -> String {
+    let MemoryBench { model, agents, turns, peak, line, .. } = report;
+    let (most, line, is_met) = (megabytes(*peak), megabytes(*line), peak <= line);
+    let verdict = if is_met { "within" } else { "beyond" };
+    format!("{most:>8.1} MB  at the peak, {verdict} the line of {line:.0} MB; {model}, {agents} agents, {turns} turns")
+}

@@ -1,0 +1,175 @@
+//! What a run without a window takes of memory, by part: a real run in this very process, with learning and a change of generations.
+//!
+//! Parts are the bytes of the things themselves; what the system counts for the process and no part has is told as such.
+//!
+//! This module does *not* know how any part could take less.
+
+use serde::Serialize;
+
+use crate::{
+    app::{AppError, MemoryReport, Simulation, memory_report},
+    config::{LoraLayers, RunConfig},
+};
+
+/// Generations that are played: learning, breeding and the learning of children.
+const GENERATIONS: u32 = 2;
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct MemoryPlan {
+    /// The settings.
+    pub config: RunConfig,
+    /// Turns of each generation.
+    pub turns: u32,
+}
+
+/// One part, and what it takes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Part {
+    /// What it is.
+    pub name: &'static str,
+    /// Its bytes.
+    pub bytes: u64,
+}
+
+/// What was measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct MemoryBench {
+    /// The model.
+    pub model: String,
+    /// Agents in all habitats.
+    pub agents: u32,
+    /// Turns that were played.
+    pub turns: u64,
+    /// The most resident memory of the process: mapped pages of the program and what it has taken.
+    pub peak: u64,
+    /// The parts, which add up to the peak.
+    pub parts: Vec<Part>,
+    /// What the peak should not exceed.
+    pub line: u64,
+}
+
+/// Plays and measures.
+///
+/// # Errors
+/// The settings or the mind cannot be used, the mind stops answering, or the system does not tell what a process takes.
+pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
+    let begun = Status::read()?;
+    let mut config = plan.config.clone();
+    (config.run.generations, config.run.turns) = (GENERATIONS, plan.turns);
+    let (agents, line) = (config.habitat.agents * config.run.habitats, line(&config));
+    let mut simulation = Simulation::new(config)?;
+    let loaded = Status::read()?;
+    let facts = simulation.facts().cloned();
+    while !simulation.is_finished() {
+        simulation.step();
+        if let Some(complaint) = simulation.complaint() {
+            return Err(AppError::Mind(complaint));
+        }
+    }
+    let shelf = simulation.shelf().cloned();
+    let report = memory_report(simulation.world_mut(), shelf.as_ref(), MemoryReport::default());
+    let ended = Status::read()?;
+    Ok(MemoryBench {
+        model: facts.map_or_else(|| "none".to_owned(), |facts| facts.name),
+        agents,
+        turns: simulation.turns(),
+        peak: ended.peak,
+        parts: parts(begun, loaded, ended, &report),
+        line,
+    })
+}
+
+/// The most that it should be: 60 MB with the model that ships, else 100 MB where adapters are in some layers, and 130 MB where
+/// they are in all.
+fn line(config: &RunConfig) -> u64 {
+    let is_shipped = config.model.path.trim().is_empty();
+    let megabytes = match config.lora.layers {
+        _ if is_shipped => 60,
+        LoraLayers::Top(_) => 100,
+        LoraLayers::All(_) => 130,
+    };
+    megabytes * 1_000_000
+}
+
+fn parts(begun: Status, loaded: Status, ended: Status, report: &MemoryReport) -> Vec<Part> {
+    let MemoryReport { model, adapters, forebears, moments, caches, experiences, transcript, history, .. } = *report;
+    let known = [
+        ("program and libraries, mapped", ended.mapped),
+        ("program at its start", begun.taken),
+        ("weights in memory", model),
+        ("tokenizer, worker, habitats, what loading left", loaded.taken.saturating_sub(begun.taken + model)),
+        ("adapters, hall of fame", adapters),
+        ("adapters of the dead whose children live", forebears),
+        ("optimiser's moments", moments),
+        ("keys and values", caches),
+        ("experience", experiences),
+        ("records", transcript + history),
+    ];
+    let mut parts: Vec<_> = known.into_iter().map(|(name, bytes)| Part { name, bytes }).collect();
+    let sum = parts.iter().map(|part| part.bytes).sum::<u64>();
+    parts.push(Part {
+        name: "numbers in flight, copies while breeding, what the allocator keeps",
+        bytes: ended.peak.saturating_sub(sum),
+    });
+    parts
+}
+
+/// What the system says of this process, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Status {
+    /// The most resident memory so far.
+    peak: u64,
+    /// Resident memory that the program has taken.
+    taken: u64,
+    /// Resident pages of files: the program itself and its libraries.
+    mapped: u64,
+}
+
+impl Status {
+    fn read() -> Result<Self, AppError> {
+        let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        Self::parse(&text).ok_or_else(|| {
+            let what = "This system does not tell what memory a process takes; Linux does, in /proc/self/status.";
+            AppError::Mind(what.to_owned())
+        })
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let find = |key: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+            Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+        };
+        Some(Self { peak: find("VmHWM:")?, taken: find("RssAnon:")?, mapped: find("RssFile:")? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_parts_add_up_to_the_peak() {
+        let text = "Name:\tx\nVmHWM:\t  1000 kB\nVmRSS:\t 900 kB\nRssAnon:\t 600 kB\nRssFile:\t 300 kB\n";
+        let ended = Status::parse(text).unwrap();
+        assert_eq!(ended, Status { peak: 1_024_000, taken: 614_400, mapped: 307_200 });
+        let (begun, loaded) = (Status { taken: 10_000, ..ended }, Status { taken: 400_000, ..ended });
+        let report = MemoryReport { model: 300_000, adapters: 20_000, moments: 40_000, ..MemoryReport::default() };
+        let parts = parts(begun, loaded, ended, &report);
+        assert_eq!(parts.iter().map(|part| part.bytes).sum::<u64>(), ended.peak);
+        let bytes = |name: &str| parts.iter().find(|part| part.name.starts_with(name)).map(|part| part.bytes);
+        assert_eq!((bytes("tokenizer"), bytes("optimiser")), (Some(90_000), Some(40_000)));
+        assert_eq!(bytes("numbers in flight"), Some(1_024_000 - 307_200 - 10_000 - 300_000 - 90_000 - 60_000));
+        assert_eq!(Status::parse("Name:\tx\n"), None);
+    }
+
+    #[test]
+    fn the_line_goes_by_the_model_and_its_layers() {
+        let mut config = RunConfig::default();
+        assert_eq!(line(&config), 60_000_000);
+        config.model.path = "other.gguf".to_owned();
+        assert_eq!(line(&config), 130_000_000);
+        config.lora.layers = LoraLayers::Top(10);
+        assert_eq!(line(&config), 100_000_000);
+    }
+}
