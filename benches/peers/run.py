@@ -76,6 +76,7 @@ def lines(machine: Machine) -> dict[str, list[tuple[str, object]]]:
     step = [("Evolora, all layers", lambda: machine.ours("train", "f32", *alone))]
     top = ["--set", "lora.layers=10"]
     step.append(("Evolora, top 10 layers", lambda: machine.ours("train", "f32", *alone, *top)))
+    step.append(("Evolora, top 10 layers, hidden states kept", lambda: machine.ours("train", "f32", *alone, *top, "--again")))
     step.append(("torch + peft, all layers", lambda: machine.theirs("torch_peft.py", "step")))
     found["ms per step of 4 experiences, f32"] = step
     return found

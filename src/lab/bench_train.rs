@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     app::AppError,
+    brain::learn::Uses,
     mind::learning_rule,
     protocol::{Action, Lesson, Sample, Thinker, Train},
 };
@@ -46,6 +47,8 @@ pub struct TrainReport {
     pub threads: usize,
     /// What the machine can do, measured in the same run.
     pub machine: Machine,
+    /// How often hidden states below the lowest adapter were kept, if any are.
+    pub hidden: Option<Uses>,
     /// Per batch size and number of agents.
     pub rows: Vec<TrainRow>,
 }
@@ -99,6 +102,7 @@ pub fn bench_train(
         tokens,
         threads: llm.threads(),
         machine,
+        hidden: llm.hidden_uses(),
         rows,
     })
 }

@@ -21,9 +21,14 @@ impl Scene<'_, '_> {
         self.corners.get(habitat).ok().filter(|corner| corner.is_shown).map(|corner| corner.at)
     }
 
+    /// What can be seen.
+    pub(super) fn shown(&self) -> Rect {
+        self.eye.now.seen(&self.frame)
+    }
+
     /// What can be seen, and a little around it.
     pub(super) fn seen(&self) -> Rect {
-        self.eye.now.seen(&self.frame).inflate(1.0)
+        self.shown().inflate(1.0)
     }
 
     /// Pixels of a cell's side.

@@ -58,7 +58,7 @@ pub(super) fn draw_speech(
         let half = (Vec2::new(wide, high) / 2.0 + ROOM) * point;
         let foot = at + Vec2::Y * (0.6 * size);
         let tail = 7.0 * point;
-        let place = within(Rect::from_center_half_size(foot + Vec2::Y * (tail + half.y), half), seen);
+        let place = within(Rect::from_center_half_size(foot + Vec2::Y * (tail + half.y), half), scene.shown());
         if taken.len() == MOST || taken.iter().any(|other| !other.intersect(place).is_empty()) {
             continue;
         }

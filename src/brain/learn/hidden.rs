@@ -13,6 +13,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use serde::Serialize;
+
 /// Bytes of a number.
 const BYTES: usize = size_of::<f32>();
 
@@ -35,7 +37,7 @@ struct Kept {
 }
 
 /// How often rows were asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Uses {
     /// And were there.
     pub found: u64,
