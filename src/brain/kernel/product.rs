@@ -20,6 +20,9 @@ const GAP: usize = 16;
 
 /// Results with at most so many numbers the crate gemm sums in another order.
 const FLAT: usize = 16 * 16;
+/// Results that have at most so many rows and columns it sums so many products at a time as [`DEEP`] says, and others otherwise.
+const SMALL_SIDE: usize = 64;
+const DEEP: usize = 512;
 
 thread_local! {
     /// Room for the weights that a thread dequantises, kept from product to product.
@@ -106,8 +109,9 @@ pub(in crate::brain) fn product(
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
     let narrowest = if width.is_multiple_of(BLOCK) { BLOCK.min(width) } else { width % BLOCK };
-    if rows > 0 && rows * narrowest <= FLAT {
-        return product_of_few(x, weights, out, inner, width, adds, FLAT / narrowest + 1);
+    let few = (FLAT / narrowest.max(1)).max(if narrowest <= SMALL_SIDE && inner > DEEP { SMALL_SIDE } else { 0 });
+    if rows > 0 && width > 0 && rows <= few {
+        return product_of_few(x, weights, out, inner, width, adds, few + 1);
     }
     let (x, target, scale) = (Factor::new(x, rows, inner), Target::of(out, width), adds.then_some(1.0));
     let block = |range: Range<usize>| {

@@ -35,8 +35,8 @@ use crate::{
 const SIZES: [(f32, f32); 3] = [(1024.0, 700.0), (1280.0, 800.0), (1920.0, 1080.0)];
 const SCALES: [f32; 2] = [1.0, 1.5];
 
-/// A world whose minds have lived a generation and a half, with somebody selected.
-fn lived(habitats: u32) -> App {
+/// A world in which nobody has lived yet.
+fn new_world(habitats: u32) -> App {
     let mut config = RunConfig::default();
     (config.run.habitats, config.run.turns, config.run.generations) = (habitats, 30, 4);
     let (link, state, shelf) = spawn_minds_or_rules(&config).unwrap();
@@ -56,6 +56,12 @@ fn lived(habitats: u32) -> App {
         .insert_resource(Run::new(config.clone(), shelf, None))
         .add_systems(Update, (listen, play_turns, read_models).chain());
     spawn_habitats(app.world_mut(), plan_habitats(&config, false));
+    app
+}
+
+/// A world whose minds have lived a generation and a half, with somebody selected.
+fn lived(habitats: u32) -> App {
+    let mut app = new_world(habitats);
     let mut playback = app.world_mut().resource_mut::<Playback>();
     (playback.speed, playback.stop_at) = (f32::INFINITY, Some(45));
     while app.world().resource::<Playback>().turns < 45 {
@@ -141,4 +147,21 @@ fn the_whole_window_can_be_read_at_every_size_and_scale() {
         }
         assert!(all.is_empty(), "{habitats} habitats:\n{}", all.join("\n"));
     }
+}
+
+#[test]
+fn founders_stand_in_the_family_tree_from_their_first_turn_on() {
+    let mut app = new_world(1);
+    app.world_mut().resource_mut::<Playback>().playing = false;
+    // Looked at before anybody was born.
+    (0..3).for_each(|_| app.update());
+    app.world_mut().resource_mut::<Playback>().steps = 2;
+    while app.world().resource::<Playback>().turns < 2 {
+        app.update();
+    }
+    app.world_mut().resource_mut::<Panels>().refresh();
+    app.update();
+    let family = &app.world().resource::<Panels>().lineage.creatures;
+    let founders: std::collections::BTreeSet<_> = family.iter().map(|one| one.creature).collect();
+    assert_eq!((family.len(), founders.len()), (20, 20));
 }

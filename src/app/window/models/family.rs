@@ -18,7 +18,9 @@ pub(super) fn read(world: &World, living: &[Living], panels: &mut Panels) {
     let generation = one.ended.clock.generation;
     let names = &world.resource::<States>().names;
     panels.lineage.selected = run.selected.filter(|(habitat, _)| *habitat == one.id).map(|(_, creature)| creature);
-    let family = (one.id, lineage.creatures.len() + names.len(), generation);
+    // Before their first turn nobody has a number yet.
+    let newest = one.ended.lives.iter().map(|life| life.creature).max();
+    let family = (one.id, lineage.creatures.len() + names.len(), generation, newest);
     if panels.seen.family == family && panels.lineage.revision > 0 {
         return;
     }

@@ -29,7 +29,7 @@ use crate::{
     app::mind_facts::MemoryReport,
     config::RunConfig,
     mind::{Creatures, GenerationEnded, WorkerState, sum_up},
-    protocol::{CreatureName, HabitatId},
+    protocol::{CreatureId, CreatureName, HabitatId},
     record::GenerationRow,
     sim::{Clock, GenerationConfig, Habitat, Roster, Vitality},
     ui::{
@@ -88,7 +88,7 @@ struct Seen {
     lines: u64,
     notices: u64,
     /// Creatures and generation of the family tree.
-    family: (HabitatId, usize, u32),
+    family: (HabitatId, usize, u32, Option<CreatureId>),
     /// Bytes of the parts, and when they were counted.
     memory: MemoryReport,
     weighed: Option<Instant>,
