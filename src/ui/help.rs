@@ -7,7 +7,7 @@ use crate::palette;
 
 /// The three lines of the first start.
 pub const FIRST_LINES: [&str; 3] = [
-    "Twenty agents share one small language model; each has its own adapter on it, and learns.",
+    "The agents share one small language model; each has its own adapter on it, and learns.",
     "Click one to look into its mind. Space pauses; the sliders on the left change the world while it lives.",
     "When a generation ends the fittest breed. Watch the fitness curve below rise.",
 ];
@@ -59,11 +59,11 @@ pub fn show_first_hint(context: &Context) -> bool {
     let area = bevy_egui::egui::Area::new("first hint".into()).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0));
     area.show(context, |ui| {
         card().fill(ink(palette::PANEL)).shadow(ui.visuals().window_shadow).show(ui, |ui| {
-            ui.set_max_width(560.0);
+            // A line each, so that the habitat is hidden as little as may be.
+            ui.set_max_width(680.0);
             for line in FIRST_LINES {
-                ui.label(line);
+                ui.small(line);
             }
-            ui.add_space(4.0);
             done = ui.button("Good to know").clicked();
         });
     });
