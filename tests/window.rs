@@ -154,6 +154,41 @@ fn a_run_is_the_same_in_the_window_and_without() {
 }
 
 #[test]
+fn a_window_that_is_stopped_from_the_terminal_keeps_its_run() {
+    let Some(display) = Display::open() else { return leave_out("there is no display and no Xvfb") };
+    let folder = tempfile::tempdir().unwrap();
+    let home = folder.path();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evolora"));
+    command.current_dir(home).args(["--out", "run", "--turns", "5", "--generations", "100"]);
+    command.env("DISPLAY", &display.name).env_remove("WAYLAND_DISPLAY").stderr(Stdio::piped());
+    for name in ["XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        command.env(name, home);
+    }
+    let mut window = command.spawn().unwrap();
+    // The first generation's row is there after a second or two of play.
+    let rows = home.join("run/generations.csv");
+    let is_kept = || std::fs::read_to_string(&rows).is_ok_and(|rows| rows.lines().count() > 1);
+    let mut tenths = 0;
+    while !is_kept() && window.try_wait().unwrap().is_none() && tenths < 600 {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        tenths += 1;
+    }
+    // One that has ended by itself is told apart below.
+    let _ = Command::new("kill").args(["-INT", &window.id().to_string()]).status();
+    let output = window.wait_with_output().unwrap();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    if complaint.contains("no graphics adapter") {
+        return leave_out("there is no graphics driver");
+    }
+    assert_eq!(output.status.code(), Some(130), "{complaint}");
+    let run = std::fs::read_to_string(home.join("run/run.json")).unwrap();
+    assert!(run.contains("\"ended\": \"interrupted\""), "{run}");
+    let seen = open_window("", home, &["inspect", "--run", "run"]);
+    assert!(seen.status.success(), "its checkpoint: {}", String::from_utf8_lossy(&seen.stderr));
+    assert!(home.join("evolora/window.json").exists(), "what the window remembers is there, too");
+}
+
+#[test]
 fn a_picture_that_cannot_be_written_is_refused_before_anything_is_played() {
     let folder = tempfile::tempdir().unwrap();
     for (file, reason) in [("a.jpg", "its name must end in .png"), ("none/a.png", "No such file")] {

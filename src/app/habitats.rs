@@ -9,9 +9,9 @@ use super::{Simulation, error::AppError, minds::spawn_worker_with};
 use crate::{
     brain::{Mind, Population, Shelf},
     config::RunConfig,
-    mind::Fallback,
+    mind::{Creatures, Fallback},
     protocol::{CreatureId, HabitatId, Streams},
-    sim::spawn_habitat,
+    sim::{Roster, spawn_habitat},
 };
 
 /// One habitat of a run.
@@ -59,10 +59,12 @@ pub(super) fn plan_habitats(config: &RunConfig, unseen: bool) -> Vec<HabitatPlan
     (run.first_habitat..run.first_habitat + run.habitats).map(plan).collect()
 }
 
-/// Makes habitats.
+/// Makes habitats. Everybody in them is somebody from the start, so that they can be looked at before their first turn.
 pub(super) fn spawn_habitats(world: &mut World, plans: Vec<HabitatPlan>) {
     for HabitatPlan { id, streams, config, .. } in plans {
         let entity = spawn_habitat(world, id, streams, config);
-        world.entity_mut(entity).insert(Fallback::default());
+        let mut creatures = Creatures::default();
+        creatures.settle(world.get::<Roster>(entity).map_or(0, |roster| roster.len()));
+        world.entity_mut(entity).insert((Fallback::default(), creatures));
     }
 }

@@ -138,12 +138,15 @@ fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
         scene: "start".to_owned(),
         dark: true,
     });
+    // A picture is left alone at once.
+    let stop = screenshot.is_none().then(headless::stop_on_signal);
     let plan = crate::app::WindowPlan {
         size: args.window_size,
         screenshot,
         out: args.out.clone(),
         overwrite: args.overwrite,
         offscreen: false,
+        stop,
     };
     crate::app::open_window(config, plan).map(ExitCode::from)
 }

@@ -49,6 +49,7 @@ pub(super) fn run(args: &ScreenshotArgs) -> Result<ExitCode, AppError> {
         out: args.keep.clone(),
         overwrite: false,
         offscreen: true,
+        stop: None,
     };
     open_window(config, plan).map(ExitCode::from)
 }

@@ -186,7 +186,7 @@ fn show_seed(ui: &mut Ui, model: &ControlsModel, state: &mut ControlsState, wish
 
 fn show_files(ui: &mut Ui, state: &mut ControlsState, wishes: &mut Vec<UserCommand>) {
     CollapsingHeader::new("Presets and files").id_salt("files").show(ui, |ui| {
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             for word in Preset::WORDS {
                 if ui
                     .button(title(word))
@@ -201,7 +201,7 @@ fn show_files(ui: &mut Ui, state: &mut ControlsState, wishes: &mut Vec<UserComma
         ui.add(TextEdit::singleline(&mut state.file).desired_width(f32::INFINITY)).labelled_by(label.id);
         let path = PathBuf::from(state.file.trim());
         let is_named = !state.file.trim().is_empty();
-        ui.horizontal(|ui| {
+        ui.horizontal_wrapped(|ui| {
             if ui.add_enabled(is_named, Button::new("Save settings")).clicked() {
                 wishes.push(UserCommand::SaveSettings(path.clone()));
             }

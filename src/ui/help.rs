@@ -12,6 +12,16 @@ pub const FIRST_LINES: [&str; 3] = [
     "When a generation ends the fittest breed. Watch the fitness curve below rise.",
 ];
 
+/// The first of them where no language model decides.
+const FIRST_LINE_WITHOUT_MODEL: &str =
+    "A scripted mind moves the agents now; with `--mind llm` each has an adapter of its own, and learns.";
+
+/// Three lines that say what is to be seen, with a language model or without one.
+fn first_lines(has_model: bool) -> [&'static str; 3] {
+    let [first, second, third] = FIRST_LINES;
+    [if has_model { first } else { FIRST_LINE_WITHOUT_MODEL }, second, third]
+}
+
 /// What the keys do.
 pub const KEYS: [(&str, &str); 14] = [
     ("Space", "play or pause"),
@@ -31,11 +41,11 @@ pub const KEYS: [(&str, &str); 14] = [
 ];
 
 /// Shows the list of keys over everything. False once it has been closed.
-pub fn show_help(context: &Context, open: &mut bool) {
+pub fn show_help(context: &Context, open: &mut bool, has_model: bool) {
     let window = Window::new("Help").collapsible(false).resizable(false).anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0));
     let mut stays = *open;
     window.open(&mut stays).show(context, |ui| {
-        for line in FIRST_LINES {
+        for line in first_lines(has_model) {
             ui.label(line);
         }
         ui.add_space(8.0);
@@ -54,14 +64,14 @@ pub fn show_help(context: &Context, open: &mut bool) {
 }
 
 /// Shows the first start's hint. True once the person has had enough of it.
-pub fn show_first_hint(context: &Context) -> bool {
+pub fn show_first_hint(context: &Context, has_model: bool) -> bool {
     let mut done = false;
     let area = bevy_egui::egui::Area::new("first hint".into()).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0));
     area.show(context, |ui| {
         card().fill(ink(palette::PANEL)).shadow(ui.visuals().window_shadow).show(ui, |ui| {
             // A line each, so that the habitat is hidden as little as may be.
             ui.set_max_width(680.0);
-            for line in FIRST_LINES {
+            for line in first_lines(has_model) {
                 ui.small(line);
             }
             done = ui.button("Good to know").clicked();

@@ -4,6 +4,7 @@
 
 use std::{
     path::PathBuf,
+    sync::atomic::Ordering,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -11,7 +12,9 @@ use bevy::{prelude::*, window::WindowCloseRequested};
 use crossbeam_channel::{Receiver, bounded};
 use directories::ProjectDirs;
 
-use super::{Screenshot, arrival::Arrival, memory::States, playback::Playback, playback::is_finished, run::Run};
+use super::{
+    STOPPED, Screenshot, Stop, arrival::Arrival, memory::States, playback::Playback, playback::is_finished, run::Run,
+};
 use crate::{
     app::{AppError, Ended, RunReport, checkpoint::SavedRun, describe_run, write_tables},
     mind::{WorkerState, wait_for_errands},
@@ -158,17 +161,18 @@ fn hear(world: &mut World, keeping: &mut Keeping) {
     }
 }
 
-/// Closes the window when the person wants that: first the run is kept, in its folder or as the last one.
+/// Closes the window when the person wants that, or a signal does: first the run is kept, in its folder or as the last one.
 pub(super) fn close_window(
     mut requested: MessageReader<WindowCloseRequested>,
     mut keeping: ResMut<Keeping>,
     mut run: ResMut<Run>,
     mut playback: ResMut<Playback>,
     states: Res<States>,
-    picture: Option<Res<Screenshot>>,
+    (picture, stop): (Option<Res<Screenshot>>, Option<Res<Stop>>),
     mut exit: MessageWriter<AppExit>,
 ) {
-    if requested.read().next().is_some() && keeping.closing.is_none() {
+    let is_stopped = stop.is_some_and(|stop| stop.0.load(Ordering::Relaxed));
+    if (requested.read().next().is_some() || is_stopped) && keeping.closing.is_none() {
         if picture.is_some() {
             exit.write(AppExit::Success);
             return;
@@ -184,6 +188,6 @@ pub(super) fn close_window(
     }
     let is_done = !keeping.wanted && keeping.writing.is_none();
     if keeping.closing.is_some_and(|latest| is_done || Instant::now() >= latest) {
-        exit.write(AppExit::Success);
+        exit.write(if is_stopped { AppExit::from_code(STOPPED) } else { AppExit::Success });
     }
 }

@@ -12,19 +12,56 @@ use crate::{
 /// How much faster, or slower, a press makes it.
 const FASTER: f32 = 1.5;
 
+/// Which of Ctrl and Shift are down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Held {
+    control: bool,
+    shift: bool,
+}
+
+impl Held {
+    /// What is down at a frame's end; nothing is once the window has lost the keyboard.
+    fn of(keys: &ButtonInput<KeyCode>) -> Self {
+        let down = |wanted: fn(KeyCode) -> bool| keys.get_pressed().any(|key| wanted(*key));
+        Self { control: down(is_control), shift: down(is_shift) }
+    }
+
+    /// Follows one key: Ctrl may go down and up again within the frame of the key that it goes with.
+    fn follow(&mut self, key: &KeyboardInput) {
+        if is_control(key.key_code) {
+            self.control = key.state.is_pressed();
+        }
+        if is_shift(key.key_code) {
+            self.shift = key.state.is_pressed();
+        }
+    }
+}
+
+const fn is_control(key: KeyCode) -> bool {
+    matches!(key, KeyCode::ControlLeft | KeyCode::ControlRight | KeyCode::SuperLeft)
+}
+
+const fn is_shift(key: KeyCode) -> bool {
+    matches!(key, KeyCode::ShiftLeft | KeyCode::ShiftRight)
+}
+
 /// Turns key presses into wishes, unless somebody is typing.
 pub(super) fn read_keys(
     mut pressed: MessageReader<KeyboardInput>,
     keys: Res<ButtonInput<KeyCode>>,
+    mut held: Local<Held>,
     panels: Res<Panels>,
     mut contexts: EguiContexts,
     mut states: ResMut<States>,
     mut wishes: ResMut<Wishes>,
 ) {
     let is_typing = contexts.ctx_mut().is_ok_and(|context| context.egui_wants_keyboard_input());
-    let control = keys.any_pressed([KeyCode::ControlLeft, KeyCode::ControlRight, KeyCode::SuperLeft]);
-    let shift = keys.any_pressed([KeyCode::ShiftLeft, KeyCode::ShiftRight]);
-    for key in pressed.read().filter(|key| key.state.is_pressed() && !key.repeat) {
+    for key in pressed.read().filter(|key| !key.repeat) {
+        held.follow(key);
+        if !key.state.is_pressed() {
+            continue;
+        }
+        let Held { control, shift } = *held;
         let Some(wish) = wish_of(key.key_code, (control, shift), &panels) else {
             match key.key_code {
                 KeyCode::F1 => states.help = !states.help,
@@ -37,6 +74,7 @@ pub(super) fn read_keys(
             wishes.0.push(wish);
         }
     }
+    *held = Held::of(&keys);
 }
 
 /// Letters and signs belong to whoever is typing; function keys and Ctrl do not.
@@ -126,6 +164,45 @@ mod tests {
         assert_eq!(plain(KeyCode::Space), Some(UserCommand::Pause));
         assert_eq!(plain(KeyCode::Escape), Some(UserCommand::Select(None)));
         assert_eq!(plain(KeyCode::KeyF), Some(UserCommand::Follow(false)));
+    }
+
+    #[test]
+    fn control_counts_when_it_goes_down_and_up_within_a_frame() {
+        use bevy::input::{ButtonState, keyboard::Key};
+        let stroke = |key_code, state| KeyboardInput {
+            key_code,
+            logical_key: Key::Control,
+            state,
+            text: None,
+            repeat: false,
+            window: Entity::PLACEHOLDER,
+        };
+        let mut app = App::new();
+        app.add_message::<KeyboardInput>()
+            .init_resource::<ButtonInput<KeyCode>>()
+            .init_resource::<Panels>()
+            .init_resource::<States>()
+            .init_resource::<Wishes>()
+            .init_resource::<bevy_egui::EguiUserTextures>()
+            .add_systems(Update, read_keys);
+        let mut wishes = |keys: &[(KeyCode, ButtonState)], down: &[KeyCode]| {
+            let world = app.world_mut();
+            keys.iter().for_each(|(key, state)| _ = world.write_message(stroke(*key, *state)));
+            world.resource_mut::<ButtonInput<KeyCode>>().reset_all();
+            down.iter().for_each(|key| world.resource_mut::<ButtonInput<KeyCode>>().press(*key));
+            app.update();
+            std::mem::take(&mut app.world_mut().resource_mut::<Wishes>().0)
+        };
+        let (down, up) = (ButtonState::Pressed, ButtonState::Released);
+        let (control, s) = (KeyCode::ControlLeft, KeyCode::KeyS);
+        let save = [UserCommand::SaveRun(std::path::PathBuf::new())];
+        assert_eq!(wishes(&[(control, down), (s, down), (s, up), (control, up)], &[]), save);
+        assert_eq!(wishes(&[(s, down)], &[]), [], "without it an s is no wish");
+        assert_eq!(wishes(&[(control, down)], &[control]), []);
+        assert_eq!(wishes(&[(s, down), (control, up)], &[]), save, "held since the frame before");
+        assert_eq!(wishes(&[(control, down)], &[control]), []);
+        assert_eq!(wishes(&[], &[]), [], "the window has lost the keyboard");
+        assert_eq!(wishes(&[(s, down)], &[]), []);
     }
 
     #[test]

@@ -7,6 +7,9 @@ use bevy_egui::egui::{self, Rect, Shape, Ui, UiBuilder, layers::ShapeIdx};
 use super::{dock::Pane, memory::States, models::Panels, run::Run};
 use crate::{palette, protocol::UserCommand, ui};
 
+/// Greatest width of a banner, in points.
+const BANNER: f32 = 640.0;
+
 /// What is where, in points.
 pub(super) struct Places {
     /// A place in the list of shapes, under all panels, for what lies between them.
@@ -30,8 +33,6 @@ pub(super) fn lay_out(
     let bar = egui::Panel::top("bar").frame(ui::theme::panel_frame());
     bar.show(root, |ui| {
         wishes.extend(ui::show_top_bar(ui, &panels.top_bar, &mut states.help));
-        let banners: Vec<_> = run.banners.iter().cloned().collect();
-        wishes.extend(ui::show_banners(ui, &banners));
     });
     let rest = root.available_rect_before_wrap();
     let around = root.painter().add(Shape::Noop);
@@ -53,7 +54,22 @@ pub(super) fn lay_out(
     if habitat.is_positive() {
         habitat.min.y += show_stage(&mut tiles, habitat, panels, states, wishes);
     }
+    show_banners(root, if habitat.is_positive() { habitat } else { rest }, run, wishes);
     Places { around, rest, habitat, curves }
+}
+
+/// What the person must know, over the upper edge of this place: nothing moves when it comes or goes.
+fn show_banners(root: &Ui, place: Rect, run: &Run, wishes: &mut Vec<UserCommand>) {
+    if run.banners.is_empty() {
+        return;
+    }
+    let banners: Vec<_> = run.banners.iter().cloned().collect();
+    let width = (place.width() - 24.0).min(BANNER);
+    let area = egui::Area::new(root.id().with("banners")).order(egui::Order::Middle).pivot(egui::Align2::CENTER_TOP);
+    area.fixed_pos(place.center_top() + egui::vec2(0.0, 8.0)).show(root.ctx(), |ui| {
+        ui.set_width(width);
+        wishes.extend(ui::show_banners(ui, &banners));
+    });
 }
 
 /// The tools above the habitats; gives their height.

@@ -35,12 +35,13 @@ pub(super) struct Library {
     tell: Sender<News>,
     news: Receiver<News>,
     model: LibraryModel,
+    said: Vec<Result<String, String>>,
 }
 
 impl Default for Library {
     fn default() -> Self {
         let (tell, news) = unbounded();
-        let library = Self { tell, news, model: LibraryModel::default() };
+        let library = Self { tell, news, model: LibraryModel::default(), said: Vec::new() };
         library.look_around();
         library
     }
@@ -63,10 +64,10 @@ impl Library {
                 News::Listed(models, runs) => (self.model.models, self.model.runs) = (models, runs),
                 News::Fetching(download) => self.model.download = Some(download),
                 News::Done(done) => {
-                    (self.model.download, self.model.trouble, self.model.done) = (None, None, Some(done));
+                    self.note(Ok(done));
                     self.look_around();
                 }
-                News::Failed(trouble) => (self.model.download, self.model.trouble) = (None, Some(trouble)),
+                News::Failed(trouble) => self.note(Err(trouble)),
             }
         }
         self.model.clone()
@@ -74,10 +75,17 @@ impl Library {
 
     /// Something has been done, or could not be.
     pub(super) fn note(&mut self, result: Result<String, String>) {
-        match result {
+        self.model.download = None;
+        match result.clone() {
             Ok(done) => (self.model.trouble, self.model.done) = (None, Some(done)),
             Err(trouble) => self.model.trouble = Some(trouble),
         }
+        self.said.push(result);
+    }
+
+    /// What has been done, and what could not be, since this was asked last: whoever asked for it may look at another panel.
+    pub(super) fn take_said(&mut self) -> Vec<Result<String, String>> {
+        std::mem::take(&mut self.said)
     }
 
     /// Does something on another thread and tells how it ended.
@@ -161,4 +169,29 @@ fn note_of(folder: &Path) -> Option<String> {
     let run: serde_json::Value = serde_json::from_str(&text).ok()?;
     let generations = run.pointer("/settings/run/generations")?;
     Some(format!("{}, seed {}, {generations} generations", run["ended"].as_str()?, run["seed"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_done_is_said_once_and_stays_in_the_panel() {
+        let mut library = Library::default();
+        library.work(|| Ok("Creature 7 is in a.card.".to_owned()));
+        library.work(|| Err("There is no b.card.".to_owned()));
+        let mut said = Vec::new();
+        for _ in 0..2000 {
+            let model = library.model();
+            said.extend(library.take_said());
+            if said.len() == 2 {
+                assert_eq!(model.done.as_deref(), Some("Creature 7 is in a.card."));
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        said.sort();
+        assert_eq!(said, [Ok("Creature 7 is in a.card.".to_owned()), Err("There is no b.card.".to_owned())]);
+        assert_eq!(library.take_said(), []);
+    }
 }

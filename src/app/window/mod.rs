@@ -23,7 +23,11 @@ mod settings;
 mod stage;
 mod wishes;
 
-use std::{path::PathBuf, sync::PoisonError, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bevy::{
     app::ScheduleRunnerPlugin,
@@ -76,7 +80,13 @@ pub struct WindowPlan {
     pub overwrite: bool,
     /// Whether it is drawn without a window, for its picture alone.
     pub offscreen: bool,
+    /// Set once the system or the terminal has asked the program to end: the run is kept, and the window closes.
+    pub stop: Option<Arc<AtomicBool>>,
 }
+
+/// Whether the program has been asked to end by a signal.
+#[derive(Resource, Debug)]
+struct Stop(Arc<AtomicBool>);
 
 /// What the person wants, until it is carried out.
 #[derive(Resource, Debug, Default)]
@@ -100,6 +110,9 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     };
     let mut app = lay_out(config, spawn_minds_or_rules, (plan.size, plan.offscreen), files)?;
     app.insert_resource(states);
+    if let Some(stop) = plan.stop {
+        app.insert_resource(Stop(stop));
+    }
     if let Some(screenshot) = plan.screenshot {
         let mut playback = app.world_mut().resource_mut::<Playback>();
         playback.stop_at = Some(screenshot.turns.into());
@@ -110,7 +123,7 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     }
     match app.run() {
         AppExit::Success => Ok(0),
-        // Bevy's own handler of Ctrl-C.
+        // Stopped by a signal, which the run's keeper or, for a picture, Bevy's own handler has taken.
         AppExit::Error(code) if code.get() == STOPPED => Ok(STOPPED),
         AppExit::Error(_) => Err(AppError::WindowFailed),
     }

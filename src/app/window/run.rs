@@ -1,6 +1,11 @@
 //! The run on show: its settings, its population, its folder; and how another takes its place.
 
-use std::{collections::VecDeque, path::PathBuf, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bevy::prelude::*;
 
@@ -46,12 +51,16 @@ pub(super) struct Run {
     pub entered: Option<HabitatId>,
     /// What the person must know, the first first, until it is dismissed.
     pub banners: VecDeque<Banner>,
+    /// Since when the first of them has been on show.
+    shown: Option<Instant>,
     /// The same for the log, until it has been written there.
     pub said: Vec<Banner>,
 }
 
 /// Banners that wait at the most; the log has all of them.
 const BANNERS: usize = 8;
+/// How long a note is on show, and how long where others wait behind it.
+const NOTE_STAYS: [Duration; 2] = [Duration::from_secs(6), Duration::from_millis(2500)];
 
 impl Run {
     /// A run that begins.
@@ -65,6 +74,7 @@ impl Run {
             selected: None,
             entered: None,
             banners: VecDeque::new(),
+            shown: None,
             said: Vec::new(),
         }
     }
@@ -86,7 +96,25 @@ impl Run {
         self.said.push(banner.clone());
         self.banners.push_back(banner);
         if self.banners.len() > BANNERS {
-            self.banners.pop_front();
+            self.dismiss();
+        }
+    }
+}
+
+impl Run {
+    /// Takes the first banner away.
+    pub(super) fn dismiss(&mut self) {
+        self.banners.pop_front();
+        self.shown = None;
+    }
+
+    /// Takes a note away that has been there long enough by `now`; what is more than a note stays until the person dismisses it.
+    pub(super) fn turn_over(&mut self, now: Instant) {
+        let Some(first) = self.banners.front() else { return };
+        let is_note = first.severity == Severity::Note;
+        let since = *self.shown.get_or_insert(now);
+        if is_note && now.duration_since(since) >= NOTE_STAYS[usize::from(self.banners.len() > 1)] {
+            self.dismiss();
         }
     }
 }
@@ -173,4 +201,31 @@ fn clear(world: &mut World) {
     world.insert_resource(Consulted::default());
     forget_watched(world);
     world.resource_mut::<Playback>().forget();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_go_by_themselves_and_warnings_when_they_are_dismissed() {
+        let mut run = Run::new(RunConfig::default(), None, None);
+        let begun = Instant::now();
+        let at = |tenths: u64| begun + Duration::from_millis(100 * tenths);
+        let first = |run: &Run| run.banners.front().map(|banner| banner.text.clone());
+        run.say("a".to_owned());
+        run.say("b".to_owned());
+        run.warn("c".to_owned());
+        run.say("d".to_owned());
+        for (tenths, shown) in [(0, "a"), (24, "a"), (25, "b"), (26, "b"), (50, "b"), (51, "c"), (999, "c")] {
+            run.turn_over(at(tenths));
+            assert_eq!(first(&run).as_deref(), Some(shown), "after {tenths} tenths of a second");
+        }
+        run.dismiss();
+        run.turn_over(at(1000));
+        run.turn_over(at(1059));
+        assert_eq!(first(&run).as_deref(), Some("d"), "nothing waits behind it: it has longer");
+        run.turn_over(at(1060));
+        assert_eq!((first(&run), run.said.len()), (None, 4));
+    }
 }

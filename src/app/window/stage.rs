@@ -21,7 +21,7 @@ use super::{
     pointer::Pointer,
     run::Run,
 };
-use crate::{palette, ui, view::HabitatFrame};
+use crate::{config::MindKind, palette, ui, view::HabitatFrame};
 
 /// Where the curves of fitness are, in physical pixels of the window, while they can be seen.
 #[derive(Resource, Debug, Default)]
@@ -77,10 +77,11 @@ pub(super) fn show_panels(
             ui::show_waiting(&context, habitat.center(), what);
         }
     }
+    let has_model = run.living.mind.kind == MindKind::Llm;
     if states.help {
-        ui::show_help(&context, &mut states.help);
+        ui::show_help(&context, &mut states.help, has_model);
     }
-    if states.is_first && ui::show_first_hint(&context) {
+    if states.is_first && ui::show_first_hint(&context, has_model) {
         states.is_first = false;
     }
     let (min, size) = in_pixels(habitat, pixels, window.physical_size());

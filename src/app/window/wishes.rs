@@ -1,6 +1,9 @@
 //! Does what the person wants, between two frames.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use bevy::prelude::*;
 
@@ -27,6 +30,7 @@ use crate::{
 
 /// Carries out every wish. What needs the world between two turns waits for that.
 pub(super) fn carry_out_wishes(world: &mut World) {
+    world.resource_mut::<Run>().bypass_change_detection().turn_over(Instant::now());
     let wishes = std::mem::take(&mut world.resource_mut::<Wishes>().0);
     if wishes.is_empty() {
         return;
@@ -105,7 +109,7 @@ fn carry_out(world: &mut World, wish: UserCommand) -> Result<(), String> {
             recording::take_picture(world, Some(file), part)?;
         }
         UserCommand::ExportRows(file) => export_rows(world, &file)?,
-        UserCommand::Dismiss => drop(world.resource_mut::<Run>().banners.pop_front()),
+        UserCommand::Dismiss => world.resource_mut::<Run>().dismiss(),
         UserCommand::Look(look) => change_look(&mut world.resource_mut::<States>(), look),
     }
     Ok(())

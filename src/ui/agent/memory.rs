@@ -76,7 +76,10 @@ pub(super) fn show_learning(ui: &mut Ui, mind: &Mind) {
     number_row(
         ui,
         "Loss of the last lesson",
-        &mind.loss.map_or_else(|| NOTHING.to_owned(), |loss| format!("{loss:.3}")),
+        // What would round to −0.000 is nought.
+        &mind
+            .loss
+            .map_or_else(|| NOTHING.to_owned(), |loss| format!("{:.3}", if loss.abs() < 5e-4 { 0.0 } else { loss })),
         "",
     );
 }
@@ -149,7 +152,7 @@ fn show_table(ui: &mut Ui, memory: &[Remembered]) {
         .striped(true)
         .cell_layout(Layout::left_to_right(Align::Center))
         .auto_shrink([false, true])
-        .min_scrolled_height(0.0)
+        .min_scrolled_height(TABLE)
         .max_scroll_height(TABLE);
     for (_, width) in &COLUMNS[..COLUMNS.len() - 1] {
         table = table.column(Column::exact(*width));

@@ -141,7 +141,9 @@ fn changes_that_wait_are_counted_and_the_default_is_a_click_away() {
 fn nothing_reaches_beyond_the_column() {
     for width in [220.0, 272.0] {
         for scale in [1.0, 1.5] {
-            let seen = harness(model(), ControlsState::default(), (width, 900.0), scale);
+            let mut seen = harness(model(), ControlsState::default(), (width, 900.0), scale);
+            seen.get_by_label("Presets and files").click();
+            seen.run();
             for role in [Role::Button, Role::Slider, Role::SpinButton, Role::ComboBox, Role::TextInput] {
                 for node in seen.get_all_by_role(role) {
                     assert!(node.rect().right() <= width + 0.5, "{role:?} at {} in {width}", node.rect());

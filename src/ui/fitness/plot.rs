@@ -101,6 +101,9 @@ pub(super) fn show_picture(
     });
 }
 
+/// Points between two labels of the vertical axis: they are faint at the first, and plain from the second on.
+const LABELS: std::ops::RangeInclusive<f32> = 13.0..=18.0;
+
 /// The axes, and what the pointer shows.
 fn plot_of<'a>(ui: &Ui, other: Option<Quantity>, turns: u32) -> Plot<'a> {
     let height = ui.available_height();
@@ -112,7 +115,7 @@ fn plot_of<'a>(ui: &Ui, other: Option<Quantity>, turns: u32) -> Plot<'a> {
     }
     Plot::new(other.map_or("fitness", Quantity::name))
         .custom_x_axes(vec![bottom])
-        .custom_y_axes(vec![ticks(AxisHints::new_y()).min_thickness(36.0)])
+        .custom_y_axes(vec![ticks(AxisHints::new_y()).min_thickness(36.0).label_spacing(LABELS)])
         .link_axis("fitness panel", [true, false])
         .allow_scroll(false)
         .allow_zoom(false)

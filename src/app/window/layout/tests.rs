@@ -150,6 +150,16 @@ fn the_whole_window_can_be_read_at_every_size_and_scale() {
 }
 
 #[test]
+fn everybody_is_somebody_before_the_first_turn() {
+    let mut app = new_world(2);
+    app.world_mut().resource_mut::<Playback>().playing = false;
+    app.update();
+    let table = &app.world().resource::<Panels>().agent.agents;
+    let names: std::collections::BTreeSet<_> = table.iter().map(|row| row.name).collect();
+    assert_eq!((table.len(), names.len()), (40, 40));
+}
+
+#[test]
 fn founders_stand_in_the_family_tree_from_their_first_turn_on() {
     let mut app = new_world(1);
     app.world_mut().resource_mut::<Playback>().playing = false;

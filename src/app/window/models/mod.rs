@@ -140,7 +140,7 @@ pub(super) fn read_models(world: &mut World) {
         words::read(world, &mut panels);
         family::read(world, &living, &mut panels);
         machine::read(world, &mut panels);
-        panels.library = world.resource_mut::<Library>().model();
+        read_library(world, &mut panels);
         family::read_best(world, &mut panels);
         panels.read = Some((Instant::now(), turn));
         panels.is_read = true;
@@ -151,6 +151,19 @@ fn look_at(world: &World, entity: Entity) -> Option<Living> {
     let id = world.get::<Habitat>(entity)?.id;
     let roster = world.get::<Roster>(entity).map(|roster| roster.0.clone()).unwrap_or_default();
     Some(Living { entity, id, ended: sum_up(world, entity)?, roster })
+}
+
+fn read_library(world: &mut World, panels: &mut Panels) {
+    let mut library = world.resource_mut::<Library>();
+    panels.library = library.model();
+    let said = library.take_said();
+    let mut run = world.resource_mut::<Run>();
+    for said in said {
+        match said {
+            Ok(done) => run.say(done),
+            Err(trouble) => run.warn(trouble),
+        }
+    }
 }
 
 fn read_top_bar(world: &mut World, first: Entity, panels: &mut Panels) {
