@@ -112,6 +112,8 @@ fn dress(context: &egui::Context, states: &States, worn: &mut Option<(bool, f32)
     let before = worn.replace(look);
     if before.is_none() {
         ui::theme::set_fonts(context);
+        // Ctrl and + are the window's own keys: what else knows them would scale the panels away from the habitat's frame.
+        context.options_mut(|options| options.zoom_with_keyboard = false);
     }
     ui::theme::choose(states.dark);
     if before != Some(look) {
@@ -145,5 +147,30 @@ fn listen(ui: &mut Ui, rect: egui::Rect, pixels: f32) -> Pointer {
         dragged: Vec2::new(delta.x, delta.y) * pixels,
         released: response.drag_stopped(),
         scrolled: scroll,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_scale_the_panels_only_as_far_as_the_window_does() {
+        let (context, states, mut worn) = (egui::Context::default(), States::default(), None);
+        let key = egui::Event::Key {
+            key: egui::Key::Equals,
+            physical_key: None,
+            pressed: true,
+            repeat: false,
+            modifiers: egui::Modifiers::COMMAND,
+        };
+        for _ in 0..3 {
+            let events = vec![egui::Event::ModifiersChanged(egui::Modifiers::COMMAND), key.clone()];
+            let input = egui::RawInput { events, ..egui::RawInput::default() };
+            context.begin_pass(input);
+            dress(&context, &states, &mut worn);
+            let _ = context.end_pass();
+        }
+        assert!((context.zoom_factor() - states.scale).abs() < 1e-6, "{}", context.zoom_factor());
     }
 }

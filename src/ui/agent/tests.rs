@@ -97,6 +97,13 @@ fn harness(model: AgentModel) -> Panel {
 }
 
 #[test]
+fn experiences_have_room_in_a_low_panel() {
+    let panel: Panel = try_panel(show_agent, (model(), AgentState::default()), (330.0, 600.0), 1.0);
+    let rows = panel.get_all_by_label(crate::ui::words::outcome_word(Outcome::AteHungry)).count();
+    assert!(rows >= 5, "{rows}");
+}
+
+#[test]
 fn rows_are_sorted_by_every_column_both_ways() {
     let rows = rows();
     let order =
