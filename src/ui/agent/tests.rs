@@ -98,7 +98,9 @@ fn harness(model: AgentModel) -> Panel {
 
 #[test]
 fn experiences_have_room_in_a_low_panel() {
-    let panel: Panel = try_panel(show_agent, (model(), AgentState::default()), (330.0, 600.0), 1.0);
+    let mut panel: Panel = try_panel(show_agent, (model(), AgentState::default()), (330.0, 600.0), 1.0);
+    panel.get_by_label("Export card").scroll_to_me();
+    panel.run_steps(20);
     let rows = panel.get_all_by_label(crate::ui::words::outcome_word(Outcome::AteHungry)).count();
     assert!(rows >= 5, "{rows}");
 }
