@@ -64,10 +64,14 @@ impl Library {
                 News::Listed(models, runs) => (self.model.models, self.model.runs) = (models, runs),
                 News::Fetching(download) => self.model.download = Some(download),
                 News::Done(done) => {
+                    self.model.download = None;
                     self.note(Ok(done));
                     self.look_around();
                 }
-                News::Failed(trouble) => self.note(Err(trouble)),
+                News::Failed(trouble) => {
+                    self.model.download = None;
+                    self.note(Err(trouble));
+                }
             }
         }
         self.model.clone()
@@ -75,7 +79,6 @@ impl Library {
 
     /// Something has been done, or could not be.
     pub(super) fn note(&mut self, result: Result<String, String>) {
-        self.model.download = None;
         match result.clone() {
             Ok(done) => (self.model.trouble, self.model.done) = (None, Some(done)),
             Err(trouble) => self.model.trouble = Some(trouble),

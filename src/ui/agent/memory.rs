@@ -9,6 +9,7 @@ use crate::{
     language::action_phrase,
     palette::{self, Rgb},
     ui::{
+        Quantity,
         bars::{BarCell, bar_grid, grid_width, line_height},
         theme::{SMALL, ink},
         widgets::{note, number_row, section},
@@ -76,10 +77,7 @@ pub(super) fn show_learning(ui: &mut Ui, mind: &Mind) {
     number_row(
         ui,
         "Loss of the last lesson",
-        // What would round to −0.000 is nought.
-        &mind
-            .loss
-            .map_or_else(|| NOTHING.to_owned(), |loss| format!("{:.3}", if loss.abs() < 5e-4 { 0.0 } else { loss })),
+        &mind.loss.map_or_else(|| NOTHING.to_owned(), |loss| Quantity::Loss.write(loss)),
         "",
     );
 }

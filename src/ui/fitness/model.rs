@@ -87,10 +87,16 @@ impl Quantity {
 
     /// A value of it in words, without its unit.
     pub fn write(self, value: f64) -> String {
-        match self {
-            Self::Deaths | Self::Deliveries | Self::Lines if value.fract() == 0.0 => format!("{value:.0}"),
-            Self::Loss | Self::Entropy | Self::Kl | Self::Diversity => format!("{value:.3}"),
-            _ => format!("{value:.1}"),
+        let decimals = match self {
+            Self::Deaths | Self::Deliveries | Self::Lines if value.fract() == 0.0 => 0,
+            Self::Loss | Self::Entropy | Self::Kl | Self::Diversity => 3,
+            _ => 1,
+        };
+        let text = format!("{value:.decimals$}");
+        match text.strip_prefix('-') {
+            // What rounds to nought has no sign.
+            Some(nought) if nought.bytes().all(|byte| matches!(byte, b'0' | b'.')) => nought.to_owned(),
+            _ => text,
         }
     }
 }

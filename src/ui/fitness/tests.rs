@@ -47,6 +47,14 @@ fn an_empty_panel_says_what_will_appear() {
 }
 
 #[test]
+fn values_have_their_decimals_and_nought_has_no_sign() {
+    let written =
+        [(Quantity::Loss, -0.0004), (Quantity::Loss, -0.0006), (Quantity::Mean, -0.04), (Quantity::Deaths, 3.0)]
+            .map(|(quantity, value)| quantity.write(value));
+    assert_eq!(written, ["0.000", "-0.001", "0.0", "3"]);
+}
+
+#[test]
 fn the_legend_has_the_newest_values() {
     let mut harness = harness(model(2), (900.0, 300.0), 1.0);
     for label in ["Mean 20.5", "Best 52.0", "Median 8.0", "Quartiles", "rules 30.0", "random -2.0"] {
