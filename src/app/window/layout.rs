@@ -9,6 +9,8 @@ use crate::{palette, protocol::UserCommand, ui};
 
 /// Greatest width of a banner, in points.
 const BANNER: f32 = 640.0;
+/// A habitat that is narrower has no room for a banner.
+const NARROW: f32 = 240.0;
 
 /// What is where, in points.
 pub(super) struct Places {
@@ -54,7 +56,9 @@ pub(super) fn lay_out(
     if habitat.is_positive() {
         habitat.min.y += show_stage(&mut tiles, habitat, panels, states, wishes);
     }
-    show_banners(root, if habitat.is_positive() { habitat } else { rest }, run, wishes);
+    // Where the habitat is hidden, below the names of the panels.
+    let is_wide = habitat.is_positive() && habitat.width() > NARROW;
+    show_banners(root, if is_wide { habitat } else { rest.with_min_y(rest.top() + 36.0) }, run, wishes);
     Places { around, rest, habitat, curves }
 }
 

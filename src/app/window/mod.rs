@@ -25,7 +25,10 @@ mod wishes;
 
 use std::{
     path::PathBuf,
-    sync::{Arc, PoisonError, atomic::AtomicBool},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -111,6 +114,9 @@ pub fn open_window(config: RunConfig, plan: WindowPlan) -> Result<u8, AppError> 
     let mut app = lay_out(config, spawn_minds_or_rules, (plan.size, plan.offscreen), files)?;
     app.insert_resource(states);
     if let Some(stop) = plan.stop {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(STOPPED);
+        }
         app.insert_resource(Stop(stop));
     }
     if let Some(screenshot) = plan.screenshot {

@@ -61,6 +61,8 @@ pub(super) struct Run {
 const BANNERS: usize = 8;
 /// How long a note is on show, and how long where others wait behind it.
 const NOTE_STAYS: [Duration; 2] = [Duration::from_secs(6), Duration::from_millis(2500)];
+/// A banner that has been there for less has been seen by nobody.
+const SEEN: Duration = Duration::from_millis(300);
 
 impl Run {
     /// A run that begins.
@@ -102,8 +104,14 @@ impl Run {
 }
 
 impl Run {
-    /// Takes the first banner away.
-    pub(super) fn dismiss(&mut self) {
+    /// Takes the first banner away as the person wants, unless it came so lately that the click was meant for the one before.
+    pub(super) fn dismiss_by_hand(&mut self, now: Instant) {
+        if self.shown.is_some_and(|since| now.duration_since(since) >= SEEN) {
+            self.dismiss();
+        }
+    }
+
+    fn dismiss(&mut self) {
         self.banners.pop_front();
         self.shown = None;
     }
@@ -217,12 +225,15 @@ mod tests {
         run.say("b".to_owned());
         run.warn("c".to_owned());
         run.say("d".to_owned());
-        for (tenths, shown) in [(0, "a"), (24, "a"), (25, "b"), (26, "b"), (50, "b"), (51, "c"), (999, "c")] {
+        for (tenths, shown) in [(0, "a"), (24, "a"), (25, "b"), (26, "b"), (50, "b"), (51, "c"), (52, "c"), (999, "c")]
+        {
             run.turn_over(at(tenths));
             assert_eq!(first(&run).as_deref(), Some(shown), "after {tenths} tenths of a second");
         }
-        run.dismiss();
+        run.dismiss_by_hand(at(999));
+        run.dismiss_by_hand(at(999));
         run.turn_over(at(1000));
+        run.dismiss_by_hand(at(1002));
         run.turn_over(at(1059));
         assert_eq!(first(&run).as_deref(), Some("d"), "nothing waits behind it: it has longer");
         run.turn_over(at(1060));

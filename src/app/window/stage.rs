@@ -81,7 +81,8 @@ pub(super) fn show_panels(
     if states.help {
         ui::show_help(&context, &mut states.help, has_model);
     }
-    if states.is_first && ui::show_first_hint(&context, has_model) {
+    // A banner has the same place.
+    if states.is_first && run.banners.is_empty() && ui::show_first_hint(&context, has_model) {
         states.is_first = false;
     }
     let (min, size) = in_pixels(habitat, pixels, window.physical_size());

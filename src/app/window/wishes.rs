@@ -30,11 +30,16 @@ use crate::{
 
 /// Carries out every wish. What needs the world between two turns waits for that.
 pub(super) fn carry_out_wishes(world: &mut World) {
-    world.resource_mut::<Run>().bypass_change_detection().turn_over(Instant::now());
     let wishes = std::mem::take(&mut world.resource_mut::<Wishes>().0);
-    if wishes.is_empty() {
-        return;
+    if !wishes.is_empty() {
+        carry_out_all(world, wishes);
+        world.resource_mut::<Panels>().refresh();
     }
+    // After the person's own: what was dismissed is what was seen.
+    world.resource_mut::<Run>().bypass_change_detection().turn_over(Instant::now());
+}
+
+fn carry_out_all(world: &mut World, wishes: Vec<UserCommand>) {
     for wish in wishes {
         let needs_rest =
             matches!(wish, UserCommand::Edit(..) | UserCommand::Undo | UserCommand::Redo | UserCommand::Duplicate(_));
@@ -53,7 +58,6 @@ pub(super) fn carry_out_wishes(world: &mut World) {
             world.resource_mut::<Run>().warn(sentence);
         }
     }
-    world.resource_mut::<Panels>().refresh();
 }
 
 /// Carries out one wish, or says why that cannot be.
@@ -109,7 +113,7 @@ fn carry_out(world: &mut World, wish: UserCommand) -> Result<(), String> {
             recording::take_picture(world, Some(file), part)?;
         }
         UserCommand::ExportRows(file) => export_rows(world, &file)?,
-        UserCommand::Dismiss => world.resource_mut::<Run>().dismiss(),
+        UserCommand::Dismiss => world.resource_mut::<Run>().dismiss_by_hand(Instant::now()),
         UserCommand::Look(look) => change_look(&mut world.resource_mut::<States>(), look),
     }
     Ok(())
