@@ -283,20 +283,18 @@ fn creatures_are_found_with_their_adapters_and_memories() {
         let found = find(&row.creature.to_string()).unwrap();
         let name = (row.habitat, row.creature);
         // Named by its number it is as it is now, if it lives.
-        let expected = population.minds.get(&name).map_or(&population.hall[&name], |mind| &mind.adapter);
+        let in_hall = population.hall[&name].read().unwrap();
+        let expected = population.minds.get(&name).map_or(&in_hall, |mind| &mind.adapter);
         assert_eq!((found.adapter.as_ref(), found.layout.as_ref()), (Some(expected), population.layout.as_ref()));
         assert_eq!(found.honoured.unwrap().fitness, row.fitness);
         if row.generation == 7 {
-            assert_eq!(&population.hall[&name], expected, "nobody has learned since");
+            assert_eq!(&in_hall, expected, "nobody has learned since");
         }
     }
     let best = find("best").unwrap();
     assert_eq!((best.creature, best.honoured.unwrap().fitness), (hall[0].creature, hall[0].fitness));
-    assert_eq!(
-        best.adapter.as_ref(),
-        Some(&population.hall[&(best.habitat, best.creature)]),
-        "as it was when it did best"
-    );
+    let as_it_was = population.hall[&(best.habitat, best.creature)].read().unwrap();
+    assert_eq!(best.adapter, Some(as_it_was), "as it was when it did best");
     let scores = best.record().unwrap().creature.scores;
     assert_eq!((scores.fitness, scores.generation), (Some(hall[0].fitness), Some(hall[0].generation)));
     let mut rules = lasting;

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     brain::{
-        Population,
+        KeptAdapter, Population,
         lora::{Adapter, AdapterLayout, CardLineage, Creature, ScoreCard},
     },
     config::{MindKind, RunConfig},
@@ -149,7 +149,7 @@ pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> R
         return Err(missing(who_is_there(snapshot, creature)));
     }
     let living = population.minds.get(&name).map(|mind| mind.adapter.clone()).filter(|_| place.is_some());
-    let in_hall = population.hall.get(&name).cloned();
+    let in_hall = population.hall.get(&name).map(KeptAdapter::read).transpose()?;
     let is_honoured = in_hall.is_some() && (which == Chosen::Best || living.is_none());
     Ok(FoundCreature {
         habitat: snapshot.habitat.id,

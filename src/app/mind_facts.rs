@@ -2,13 +2,13 @@
 //!
 //! This module does *not* know how any of it is shown.
 
-use std::{collections::HashSet, sync::Arc};
+use std::collections::HashSet;
 
 use bevy::prelude::*;
 
 use crate::{
     brain::{
-        Shelf,
+        KeptAdapter, Shelf,
         lora::{Adapter, SiteNorm},
     },
     mind::{Experience, Memories, WorkerState},
@@ -64,8 +64,9 @@ pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
         return Some(MindLook { version: mind.moments.steps, born_norms, bytes, ..alive });
     }
     let forebear = shelf.try_forebears()?.get(&name).cloned();
-    let forebear = forebear.map(|adapter| dead(Standing::Forebear, &adapter));
-    forebear.or_else(|| honoured.map(|adapter| dead(Standing::Honoured, &adapter)))
+    let kept = forebear.map(|kept| (Standing::Forebear, kept)).or(honoured.map(|kept| (Standing::Honoured, kept)));
+    let (standing, kept) = kept?;
+    Some(dead(standing, &kept.read().ok()?))
 }
 
 /// The last `most` experiences of a creature, oldest first: what it saw, did and got. Their rewards are its reward trace.
@@ -120,7 +121,7 @@ pub fn memory_report(world: &mut World, shelf: Option<&Shelf>, before: MemoryRep
     };
     let Some(shelf) = shelf else { return report };
     report.caches = shelf.cached();
-    report.forebears = shelf.try_forebears().map_or(before.forebears, |dead| dead.bytes() as u64);
+    report.forebears = shelf.try_forebears().map_or(before.forebears, |dead| dead.resident() as u64);
     (report.adapters, report.moments) = adapter_bytes(shelf).unwrap_or((before.adapters, before.moments));
     report
 }
@@ -132,12 +133,12 @@ fn adapter_bytes(shelf: &Shelf) -> Option<(u64, u64)> {
     let adapters = minds.clone().flat_map(|mind| std::iter::once(&mind.adapter).chain(&mind.genome));
     let mut seen = HashSet::new();
     let mut bytes = 0;
-    for pair in adapters.chain(&population.founders).chain(population.hall.values()).flat_map(|adapter| &adapter.pairs)
+    let living = adapters.chain(&population.founders).cloned().map(KeptAdapter::from);
+    for numbers in
+        living.chain(population.hall.values().cloned()).flat_map(|adapter| adapter.pairs.into_iter().flatten())
     {
-        for numbers in [&pair.a, &pair.b] {
-            if seen.insert(Arc::as_ptr(numbers)) {
-                bytes += size_of_val(numbers.as_slice()) as u64;
-            }
+        if seen.insert(numbers.place()) {
+            bytes += numbers.bytes() as u64;
         }
     }
     Some((bytes, minds.map(|mind| mind.moments.bytes() as u64).sum()))

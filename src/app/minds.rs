@@ -114,6 +114,7 @@ pub fn llm_plan(config: &RunConfig) -> LlmPlan {
         mind: config.mind.clone(),
         activations: config.learning.activations,
         hidden_cache: config.learning.hidden_cache,
+        offload: config.learning.offload,
         seed: config.run.seed,
         agents: u64::from(config.habitat.agents) * u64::from(config.run.habitats),
         threads: config.run.threads,

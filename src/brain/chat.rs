@@ -165,6 +165,7 @@ mod tests {
             let plan = LlmPlan {
                 activations: 64,
                 hidden_cache: 0,
+                offload: false,
                 model,
                 lora: LoraSettings::default(),
                 mind: MindSettings { mode, ..MindSettings::default() },

@@ -77,6 +77,9 @@ pub enum BrainError {
     /// The tokenizer failed.
     #[error("The tokenizer failed: {0}.")]
     Tokenizer(String),
+    /// What was put aside in the temporary file cannot be read back.
+    #[error("What was put aside in the temporary file cannot be read ({0}): check the disk, or set OFFLOAD=false.")]
+    Offloaded(std::io::Error),
     /// A tensor operation failed.
     #[error("The model's arithmetic failed: {0}.")]
     Arithmetic(#[from] candle_core::Error),

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     lora::Adapter,
+    offload::{Kept, KeptAdapter},
     population::{Mind, Name},
 };
 use crate::protocol::{Breed, CreatureId};
@@ -21,7 +22,7 @@ pub const MOST_FOREBEARS: usize = 16 << 20;
 struct Forebear {
     /// How many died before it.
     order: u64,
-    adapter: Adapter,
+    adapter: KeptAdapter,
 }
 
 /// The dead whose children live.
@@ -35,12 +36,12 @@ pub struct Forebears {
 
 impl Forebears {
     /// The adapter of one of them, as it was when it died.
-    pub fn get(&self, name: &Name) -> Option<&Adapter> {
+    pub fn get(&self, name: &Name) -> Option<&KeptAdapter> {
         self.dead.get(name).map(|dead| &dead.adapter)
     }
 
     /// All of them, by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&Name, &Adapter)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Name, &KeptAdapter)> {
         self.dead.iter().map(|(name, dead)| (name, &dead.adapter))
     }
 
@@ -54,13 +55,23 @@ impl Forebears {
         self.dead.is_empty()
     }
 
-    /// Bytes that they take, reckoned as if they shared nothing.
+    /// Bytes of their numbers, in memory or not, reckoned as if they shared nothing.
     pub fn bytes(&self) -> usize {
-        self.dead.values().map(|dead| dead.adapter.bytes()).sum()
+        self.dead.values().map(|dead| dead.adapter.size()).sum()
+    }
+
+    /// Bytes that they take in memory, reckoned as if they shared nothing.
+    pub fn resident(&self) -> usize {
+        self.dead.values().flat_map(|dead| dead.adapter.pairs.iter().flatten()).map(Kept::bytes).sum()
     }
 
     /// Follows a breeding: of those among `minds` who do not live on, parents of the living are kept.
-    pub(super) fn follow(&mut self, breed: &Breed, minds: &BTreeMap<Name, Mind>) {
+    pub(super) fn follow(
+        &mut self,
+        breed: &Breed,
+        minds: &BTreeMap<Name, Mind>,
+        keep: impl Fn(&Adapter) -> KeptAdapter,
+    ) {
         let of_habitat = |name: &Name| name.0 == breed.habitat;
         let lives = |creature: &CreatureId| breed.living.contains(creature);
         self.parents.retain(|name, _| !of_habitat(name) || lives(&name.1));
@@ -73,7 +84,7 @@ impl Forebears {
             if lives(&name.1) || needed.binary_search(&name.1).is_err() {
                 continue;
             }
-            let forebear = Forebear { order: self.died, adapter: mind.adapter.clone() };
+            let forebear = Forebear { order: self.died, adapter: keep(&mind.adapter) };
             self.died += 1;
             self.dead.insert(*name, forebear);
         }
@@ -87,7 +98,7 @@ impl Forebears {
             let Some(oldest) = self.dead.iter().min_by_key(|(_, dead)| dead.order).map(|(name, _)| *name) else {
                 return;
             };
-            bytes -= self.dead.remove(&oldest).map_or(0, |dead| dead.adapter.bytes());
+            bytes -= self.dead.remove(&oldest).map_or(0, |dead| dead.adapter.size());
         }
     }
 }
@@ -103,6 +114,10 @@ mod tests {
     };
 
     const HOME: HabitatId = HabitatId(1);
+
+    fn keep(adapter: &Adapter) -> KeptAdapter {
+        adapter.clone().into()
+    }
 
     fn mind(number: u32) -> Mind {
         let pair = Pair { a: Arc::new(vec![0.0; 3]), b: Arc::new(vec![number as f32; 2]) };
@@ -138,26 +153,26 @@ mod tests {
     fn parents_are_kept_for_as_long_as_a_child_lives() {
         let mut forebears = Forebears::default();
         // 0 lives on, 1 and 2 die; 3 is the child of 0 and 1.
-        forebears.follow(&breed(&[0, 3], &[(3, 0, 1)]), &minds(&[0, 1, 2]));
+        forebears.follow(&breed(&[0, 3], &[(3, 0, 1)]), &minds(&[0, 1, 2]), keep);
         assert_eq!(names(&forebears), [1]);
-        assert_eq!(forebears.get(&(HOME, CreatureId(1))), Some(&mind(1).adapter));
+        assert_eq!(forebears.get(&(HOME, CreatureId(1))), Some(&mind(1).adapter.into()));
         assert_eq!(forebears.bytes(), 5 * 4);
         // 0 dies now, and 3 lives on.
-        forebears.follow(&breed(&[3, 4], &[(4, 3, 3)]), &minds(&[0, 3]));
+        forebears.follow(&breed(&[3, 4], &[(4, 3, 3)]), &minds(&[0, 3]), keep);
         assert_eq!(names(&forebears), [0, 1]);
         // Another habitat's breeding changes nothing here.
-        forebears.follow(&Breed { habitat: HabitatId(2), ..breed(&[], &[]) }, &minds(&[3, 4]));
+        forebears.follow(&Breed { habitat: HabitatId(2), ..breed(&[], &[]) }, &minds(&[3, 4]), keep);
         assert_eq!(names(&forebears), [0, 1]);
         // 3 dies: its own parents are nobody's any more.
-        forebears.follow(&breed(&[4], &[]), &minds(&[3, 4]));
+        forebears.follow(&breed(&[4], &[]), &minds(&[3, 4]), keep);
         assert_eq!(names(&forebears), [3]);
     }
 
     #[test]
     fn the_oldest_go_where_they_would_take_too_much() {
         let mut forebears = Forebears::default();
-        forebears.follow(&breed(&[5, 6, 9], &[(5, 7, 8), (6, 7, 7)]), &minds(&[7, 8, 9]));
-        forebears.follow(&breed(&[5, 6, 10], &[(10, 9, 9)]), &minds(&[5, 6, 9]));
+        forebears.follow(&breed(&[5, 6, 9], &[(5, 7, 8), (6, 7, 7)]), &minds(&[7, 8, 9]), keep);
+        forebears.follow(&breed(&[5, 6, 10], &[(10, 9, 9)]), &minds(&[5, 6, 9]), keep);
         assert_eq!(names(&forebears), [7, 8, 9]);
         forebears.keep_within(2 * 5 * 4);
         assert_eq!(names(&forebears), [8, 9]);

@@ -5,15 +5,16 @@
 //!
 //! This module does *not* know what a run is, or when it is saved.
 
-use std::{borrow::Cow, collections::HashMap, path::Path, sync::Arc};
+use std::{borrow::Cow, cell::Cell, collections::HashMap, path::Path, sync::Arc};
 
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
 use super::{
     error::{BrainError, Result},
-    learn::{Moments, Numbers},
+    learn::Moments,
     lora::{Adapter, AdapterLayout, Pair},
+    offload::{Kept, KeptAdapter},
     population::{Mind, Name, Population},
 };
 
@@ -21,14 +22,14 @@ use super::{
 const CONTENTS: &str = "evolora.population";
 
 /// An adapter: for each site the tensors of A and B.
-type KeptAdapter = Vec<(usize, usize)>;
+type Tensors = Vec<(usize, usize)>;
 
 /// One mind, in tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct KeptMind {
     name: Name,
-    adapter: KeptAdapter,
-    genome: Option<KeptAdapter>,
+    adapter: Tensors,
+    genome: Option<Tensors>,
     steps: u64,
     first: Vec<usize>,
     second: Vec<usize>,
@@ -39,38 +40,42 @@ struct KeptMind {
 struct Contents {
     layout: Option<AdapterLayout>,
     minds: Vec<KeptMind>,
-    founders: Vec<KeptAdapter>,
-    hall: Vec<(Name, KeptAdapter)>,
+    founders: Vec<Tensors>,
+    hall: Vec<(Name, Tensors)>,
 }
 
 /// Numbers that go into the file.
 #[derive(Default)]
-struct Pool<'a> {
-    tensors: Vec<&'a [f32]>,
-    known: HashMap<*const f32, usize>,
+struct Pool {
+    tensors: Vec<Kept>,
+    known: HashMap<(usize, usize), usize>,
 }
 
-impl<'a> Pool<'a> {
-    fn put(&mut self, numbers: &'a [f32]) -> usize {
+impl Pool {
+    fn put(&mut self, numbers: &Kept) -> usize {
         let next = self.tensors.len();
-        let at = *self.known.entry(numbers.as_ptr()).or_insert(next);
+        let at = *self.known.entry(numbers.place()).or_insert(next);
         if at == next {
-            self.tensors.push(numbers);
+            self.tensors.push(numbers.clone());
         }
         at
     }
 
-    fn adapter(&mut self, adapter: &'a Adapter) -> KeptAdapter {
-        adapter.pairs.iter().map(|pair| (self.put(&pair.a), self.put(&pair.b))).collect()
+    fn adapter(&mut self, adapter: &Adapter) -> Tensors {
+        self.kept(&adapter.clone().into())
     }
 
-    fn numbers(&mut self, numbers: &'a Numbers) -> Vec<usize> {
+    fn kept(&mut self, adapter: &KeptAdapter) -> Tensors {
+        adapter.pairs.iter().map(|[a, b]| (self.put(a), self.put(b))).collect()
+    }
+
+    fn numbers(&mut self, numbers: &[Kept]) -> Vec<usize> {
         numbers.iter().map(|numbers| self.put(numbers)).collect()
     }
 }
 
-/// A tensor on its way into a file.
-struct Row<'a>(&'a [f32], [usize; 1]);
+/// A tensor on its way into a file, and where it is told if it cannot be read.
+struct Row<'a>(&'a Kept, [usize; 1], &'a Cell<Option<BrainError>>);
 
 impl View for Row<'_> {
     fn dtype(&self) -> Dtype {
@@ -82,11 +87,15 @@ impl View for Row<'_> {
     }
 
     fn data(&self) -> Cow<'_, [u8]> {
-        self.0.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>().into()
+        let numbers = self.0.read().unwrap_or_else(|error| {
+            self.2.set(Some(error));
+            Arc::new(vec![0.0; self.0.len()])
+        });
+        numbers.iter().flat_map(|number| number.to_le_bytes()).collect::<Vec<_>>().into()
     }
 
     fn data_len(&self) -> usize {
-        size_of_val(self.0)
+        self.0.len() * size_of::<f32>()
     }
 }
 
@@ -94,7 +103,7 @@ impl Population {
     /// Writes everybody's adapters, genomes and moments, and the hall of fame, into a file.
     ///
     /// # Errors
-    /// It cannot be written.
+    /// It cannot be written, or what was put aside cannot be read.
     pub fn write(&self, path: &Path) -> Result<()> {
         let mut pool = Pool::default();
         let minds = self.minds.iter().map(|(name, mind)| KeptMind {
@@ -107,15 +116,18 @@ impl Population {
         });
         let minds = minds.collect();
         let founders = self.founders.iter().map(|adapter| pool.adapter(adapter)).collect();
-        let hall = self.hall.iter().map(|(name, adapter)| (*name, pool.adapter(adapter))).collect();
+        let hall = self.hall.iter().map(|(name, adapter)| (*name, pool.kept(adapter))).collect();
         let contents = Contents { layout: self.layout.clone(), minds, founders, hall };
         let contents = serde_json::to_string(&contents).map_err(|error| BrainError::file(path, error))?;
-        let rows = pool.tensors.iter().enumerate().map(|(at, numbers)| (at.to_string(), Row(numbers, [numbers.len()])));
+        let unread = Cell::new(None);
+        let rows = pool.tensors.iter().enumerate();
+        let rows = rows.map(|(at, numbers)| (at.to_string(), Row(numbers, [numbers.len()], &unread)));
         let metadata = HashMap::from([(CONTENTS.to_owned(), contents)]);
         safetensors::serialize_to_file(rows, Some(metadata), path).map_err(|error| match error {
             SafeTensorError::IoError(error) => BrainError::write(path, error),
             other => BrainError::file(path, other),
-        })
+        })?;
+        unread.take().map_or(Ok(()), Err)
     }
 
     /// Reads what [`Population::write`] has written, bit for bit.
@@ -143,12 +155,13 @@ impl Population {
         };
         let tensors: Vec<_> = (0..file.len()).map(tensor).collect::<std::result::Result<_, String>>()?;
         let find = |at: usize| tensors.get(at).cloned().ok_or_else(|| format!("it has no tensor {at}"));
-        let adapter = |kept: &KeptAdapter| {
+        let adapter = |kept: &Tensors| {
             let pair = |(a, b): &(usize, usize)| Ok(Pair { a: find(*a)?, b: find(*b)? });
             kept.iter().map(pair).collect::<std::result::Result<_, String>>().map(|pairs| Adapter { pairs })
         };
-        let numbers =
-            |kept: &[usize]| kept.iter().map(|at| Ok(find(*at)?.to_vec())).collect::<std::result::Result<_, String>>();
+        let numbers = |kept: &[usize]| {
+            kept.iter().map(|at| find(*at).map(Kept::Here)).collect::<std::result::Result<_, String>>()
+        };
         let mind = |kept: &KeptMind| {
             let (first, second) = (numbers(&kept.first)?, numbers(&kept.second)?);
             let moments = Arc::new(Moments { steps: kept.steps, first, second });
@@ -156,7 +169,7 @@ impl Population {
             Ok((kept.name, Mind { adapter: adapter(&kept.adapter)?, genome, moments }))
         };
         let minds = contents.minds.iter().map(mind).collect::<std::result::Result<_, String>>()?;
-        let hall = contents.hall.iter().map(|(name, kept)| Ok((*name, adapter(kept)?)));
+        let hall = contents.hall.iter().map(|(name, kept)| Ok((*name, adapter(kept)?.into())));
         let hall = hall.collect::<std::result::Result<_, String>>()?;
         let founders = contents.founders.iter().map(adapter).collect::<std::result::Result<_, String>>()?;
         Ok(Self { layout: contents.layout, minds, founders, hall })
@@ -175,7 +188,11 @@ mod tests {
     fn population() -> Population {
         let a = Arc::new(vec![0.5, -1.5e-30, 3.0]);
         let adapter = |b: f32| Adapter { pairs: vec![Pair { a: Arc::clone(&a), b: Arc::new(vec![b, -0.0]) }] };
-        let moments = Moments { steps: 7, first: vec![vec![0.1, f32::MIN_POSITIVE]], second: vec![vec![1e-38, 2.0]] };
+        let moments = Moments {
+            steps: 7,
+            first: vec![vec![0.1, f32::MIN_POSITIVE].into()],
+            second: vec![vec![1e-38, 2.0].into()],
+        };
         let mind = |b| Mind { adapter: adapter(b), genome: Some(adapter(b + 1.0)), moments: Arc::new(moments.clone()) };
         let name = |creature| (HabitatId(3), CreatureId(creature));
         let site = Site { layer: 1, target: LoraTarget::Down, out: 2, inner: 3 };
@@ -183,7 +200,7 @@ mod tests {
             layout: Some(AdapterLayout { rank: 1, alpha: 2.5, sites: vec![site] }),
             minds: [(name(4), mind(0.25)), (name(9), Mind::newborn(adapter(8.0), false))].into(),
             founders: vec![adapter(0.5)],
-            hall: [(name(1), adapter(-1.0))].into(),
+            hall: [(name(1), adapter(-1.0).into())].into(),
         }
     }
 
@@ -209,10 +226,10 @@ mod tests {
         let wide = AdapterLayout { rank: 2, ..layout.clone() };
         assert!(population.check(&wide).unwrap_err().to_string().contains("creature 4 of habitat 3"));
         let mind = population.minds.values_mut().next().unwrap();
-        mind.moments = Arc::new(Moments { steps: 1, first: vec![vec![0.0; 9]], second: Vec::new() });
+        mind.moments = Arc::new(Moments { steps: 1, first: vec![vec![0.0; 9].into()], second: Vec::new() });
         assert!(population.check(&layout).unwrap_err().to_string().contains("moments of creature 4"));
         population.minds.clear();
-        Arc::make_mut(&mut population.hall.values_mut().next().unwrap().pairs[0].b)[0] = f32::NAN;
+        population.hall.values_mut().next().unwrap().pairs[0][1] = vec![f32::NAN, 0.0].into();
         assert!(population.check(&layout).unwrap_err().to_string().contains("creature 1"));
     }
 

@@ -11,7 +11,9 @@ use super::{
     catalog::{Format, fingerprint, name_of, read_named},
     chat::ChatTemplate,
     error::{BrainError, Result},
-    files::{GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, load_llama, read_hf_config, read_json},
+    files::{
+        GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, read_hf_config, read_json, read_llama_config,
+    },
     model::{GptNeo, LanguageModel, Llama, ModelShape},
 };
 use crate::{
@@ -96,7 +98,10 @@ fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedMo
     let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.spelling(id)).unwrap_or_default();
     let template = file.text("tokenizer.chat_template");
     let chat = template.map(|text| ChatTemplate::new(text, &spelled(named("bos")), &spelled(named("eos"))));
-    let model = LanguageModel::Llama(load_llama(&mut file, keep)?);
+    let config = read_llama_config(&file)?;
+    // A tenth of what a small model's weights take.
+    file.forget_lists();
+    let model = LanguageModel::Llama(Llama::load(config, &mut file, keep)?);
     whole(LoadedModel { model, tokenizer, name, path, sha256, ends, chat })
 }
 

@@ -18,6 +18,7 @@ use super::{
     forebears::Forebears,
     learn::Moments,
     lora::{Adapter, AdapterLayout},
+    offload::{KeptAdapter, Offload},
 };
 use crate::protocol::{CreatureId, HabitatId};
 
@@ -62,7 +63,7 @@ pub struct Population {
     /// Adapters of files with which founders begin, in turn.
     pub founders: Vec<Adapter>,
     /// The hall of fame: adapters as they were when their creatures did best.
-    pub hall: BTreeMap<Name, Adapter>,
+    pub hall: BTreeMap<Name, KeptAdapter>,
 }
 
 impl Population {
@@ -75,12 +76,20 @@ impl Population {
             let adapters = std::iter::once(&mind.adapter).chain(&mind.genome);
             adapters.map(move |adapter| (name, adapter))
         });
-        for ((habitat, creature), adapter) in minds.chain(&self.hall) {
+        let misfit = |(habitat, creature): &Name| {
+            Err(BrainError::Setting(format!(
+                "The adapter of creature {creature} of habitat {habitat} does not fit the rank and the matrices that the settings \
+                 ask for: take the settings that it was made with"
+            )))
+        };
+        for (name, adapter) in minds {
             if !layout.fits(adapter) {
-                return Err(BrainError::Setting(format!(
-                    "The adapter of creature {creature} of habitat {habitat} does not fit the rank and the matrices that the \
-                     settings ask for: take the settings that it was made with"
-                )));
+                return misfit(name);
+            }
+        }
+        for (name, adapter) in &self.hall {
+            if !layout.fits(&adapter.read()?) {
+                return misfit(name);
             }
         }
         if self.founders.iter().any(|adapter| !layout.fits(adapter)) {
@@ -92,6 +101,19 @@ impl Population {
                     "The optimiser's moments of creature {creature} of habitat {habitat} do not fit its adapter"
                 )));
             }
+        }
+        Ok(())
+    }
+}
+
+impl Population {
+    /// Puts aside what nobody needs who decides: moments, and the hall of fame; A only where creatures have their own.
+    pub(super) fn put_aside(&mut self, offload: &Offload, owns_a: bool) -> Result<()> {
+        for mind in self.minds.values_mut() {
+            mind.moments = Arc::new(offload.moments(Moments::clone(&mind.moments)));
+        }
+        for adapter in self.hall.values_mut() {
+            *adapter = offload.adapter(&adapter.read()?, owns_a);
         }
         Ok(())
     }

@@ -107,7 +107,7 @@ pub(super) struct TrainArgs {
     again: bool,
 }
 
-fn parse_mix(word: &str) -> Result<Mix, String> {
+pub(super) fn parse_mix(word: &str) -> Result<Mix, String> {
     let known = Mix::WORDS.iter().find(|(name, _)| *name == word).map(|(_, mix)| *mix);
     known.ok_or_else(|| "write f32, f16, q8_0, q4_0 or q4_k_m".to_owned())
 }
@@ -117,8 +117,8 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
         BenchCommand::Decide(args) => decide(args)?,
         BenchCommand::Arithmetic(args) => arithmetic(args)?,
         BenchCommand::Train(args) => train(args)?,
-        BenchCommand::Turn(args) => bench_turn::run(args)?,
-        BenchCommand::Memory(args) => bench_memory::run(args)?,
+        BenchCommand::Turn(args) => return bench_turn::run(args),
+        BenchCommand::Memory(args) => return bench_memory::run(args),
         BenchCommand::Window(args) => bench_window::run(args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,8 +1,10 @@
 //! `evolora bench memory`: what a run without a window takes, by part.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
-use super::{output::say, settings::SettingsArgs};
+use super::{bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
     lab::bench_memory::{MemoryBench, MemoryPlan, bench_memory},
@@ -13,6 +15,8 @@ use crate::{
 pub(super) struct MemoryArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    shape: ShapeArgs,
     /// Turns of each of the two generations that are played.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
     span: u32,
@@ -21,17 +25,20 @@ pub(super) struct MemoryArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &MemoryArgs) -> Result<(), AppError> {
+pub(super) fn run(args: &MemoryArgs) -> Result<ExitCode, AppError> {
+    if let Some(measured) = args.shape.measured_elsewhere() {
+        return measured;
+    }
     let report = bench_memory(&MemoryPlan { config: args.settings.load()?.config, turns: args.span })?;
     if args.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     for part in &report.parts {
         say(&format!("{:>8.1} MB  {}", megabytes(part.bytes), part.name));
     }
     say(&summary(&report));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn megabytes(bytes: u64) -> f64 {

@@ -1,8 +1,10 @@
 //! `evolora bench turn`: what whole turns cost.
 
+use std::process::ExitCode;
+
 use clap::Args;
 
-use super::{output::say, settings::SettingsArgs};
+use super::{bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
     lab::bench_turn::{TurnPlan, TurnRow, bench_turn},
@@ -13,6 +15,8 @@ use crate::{
 pub(super) struct TurnArgs {
     #[command(flatten)]
     settings: SettingsArgs,
+    #[command(flatten)]
+    shape: ShapeArgs,
     /// Measure without learning only, with it only, or both.
     #[arg(long, value_name = "WHEN", default_value = "both", value_parser = ["off", "on", "both"])]
     learning: String,
@@ -24,7 +28,10 @@ pub(super) struct TurnArgs {
     json: bool,
 }
 
-pub(super) fn run(args: &TurnArgs) -> Result<(), AppError> {
+pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {
+    if let Some(measured) = args.shape.measured_elsewhere() {
+        return measured;
+    }
     let (loaded, sizes) = args.settings.load_with_sizes()?;
     let learning = match args.learning.as_str() {
         "off" => vec![false],
@@ -47,7 +54,7 @@ pub(super) fn run(args: &TurnArgs) -> Result<(), AppError> {
     } else {
         say(&format!("\n{}; nobody dies here, and nothing is written to files", report.mind));
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn line(row: &TurnRow) -> String {

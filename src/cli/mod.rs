@@ -5,6 +5,7 @@
 mod agent;
 mod bench;
 mod bench_memory;
+mod bench_shape;
 mod bench_turn;
 mod bench_window;
 mod config;

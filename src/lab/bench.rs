@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use rand::{RngExt, seq::IndexedRandom};
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use super::machine::{Costs, Machine, Reached};
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         files::{Keep, Mix, RandomTensors},
         load_model,
         model::{LanguageModel, Llama, LlamaConfig, RopeStyle},
+        pretrain::write_shape,
     },
     config::{ModelSettings, RunConfig},
     language::write_prompt,
@@ -170,6 +172,19 @@ pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Resu
         machine,
         rows,
     })
+}
+
+/// A temporary GGUF file of random weights in a shape.
+///
+/// # Errors
+/// The system gives no such file, or it cannot be written.
+pub fn shape_file(shape: &LlamaConfig, mix: Mix) -> Result<NamedTempFile, AppError> {
+    let folder = std::env::temp_dir();
+    let file = tempfile::Builder::new().prefix("evolora-").suffix(".gguf").tempfile_in(&folder);
+    let mut file = file.map_err(|error| BrainError::write(&folder, error))?;
+    let mut draws = streams(&RunConfig::default()).key(StreamName::Weights).at(Moment::new(0, 0));
+    write_shape(&mut file, shape, mix, &mut draws)?;
+    Ok(file)
 }
 
 /// The mind that is measured.

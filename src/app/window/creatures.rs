@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use super::{library::Library, memory::States, models::Panels, run::Run};
 use crate::{
     app::{FoundCreature, export_record},
-    brain::lora::AdapterFormat,
+    brain::{KeptAdapter, lora::AdapterFormat},
     config::{Preset, RunConfig},
     mind::{Creatures, HallOfFame, Honoured, Memories, WorkerState, consult, consultation, duplicate},
     protocol::{Consult, CreatureId, CreatureName, HabitatId},
@@ -101,10 +101,11 @@ fn find(world: &mut World, name: CreatureName) -> Result<FoundCreature, String> 
     let population = shelf.open();
     let living = population.minds.get(&name).map(|mind| mind.adapter.clone());
     let is_living = living.is_some();
-    let adapter = living.or_else(|| population.hall.get(&name).cloned());
-    let adapter = adapter.or_else(|| shelf.forebears().get(&name).cloned());
-    let layout = population.layout.clone();
+    let (honoured_adapter, layout) = (population.hall.get(&name).cloned(), population.layout.clone());
     drop(population);
+    let kept = honoured_adapter.or_else(|| shelf.forebears().get(&name).cloned());
+    let read = |kept: KeptAdapter| kept.read().map_err(|error| error.to_string());
+    let adapter = if is_living { living } else { kept.map(read).transpose()? };
     Ok(FoundCreature {
         habitat,
         streams: one.streams,

@@ -72,6 +72,11 @@ impl GgufFile {
         &self.content
     }
 
+    /// Forgets the lists of the metadata, which are the tokenizer's words and merges: what comes after takes their place in memory.
+    pub fn forget_lists(&mut self) {
+        self.content.metadata.retain(|_, value| !matches!(value, Value::Array(_)));
+    }
+
     /// A text of the metadata.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.content.metadata.get(key)?.to_string().ok().map(String::as_str)

@@ -2,10 +2,10 @@
 
 use candle_core::quantized::gguf_file::Value;
 
-use super::{GgufFile, Keep};
+use super::GgufFile;
 use crate::brain::{
     error::Result,
-    model::{Llama, LlamaConfig, RopeStyle},
+    model::{LlamaConfig, RopeStyle},
 };
 
 /// The shape that a GGUF file of the architecture `llama` names.
@@ -83,15 +83,6 @@ fn is_read(name: &str, layers: usize) -> bool {
     ];
     let (layer, part) = part.split_once('.').unwrap_or_default();
     layer.parse::<usize>().is_ok_and(|layer| layer < layers) && parts.contains(&part)
-}
-
-/// Loads the Llama model that a GGUF file holds.
-///
-/// # Errors
-/// As [`read_llama_config`], or a tensor is missing or of another shape.
-pub fn load_llama(file: &mut GgufFile, keep: &Keep) -> Result<Llama> {
-    let config = read_llama_config(file)?;
-    Llama::load(config, file, keep)
 }
 
 #[cfg(test)]

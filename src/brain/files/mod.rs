@@ -23,7 +23,7 @@ use candle_core::{
 pub use folder::{SafetensorsFolder, read_json};
 pub use gguf::{GgufFile, llama_name};
 pub use hf_config::{MlxQuantisation, read_hf_config};
-pub use llama_gguf::{load_llama, read_llama_config};
+pub use llama_gguf::read_llama_config;
 pub use mlx::MlxFolder;
 pub use pickle::PickleFile;
 pub use random::{Mix, RandomTensors};

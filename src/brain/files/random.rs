@@ -74,6 +74,18 @@ impl RandomTensors {
     pub fn new(mix: Mix, draws: &mut impl Rng) -> Self {
         Self { pool: (0..POOL).map(|_| draws.random_range(-0.05..0.05)).collect(), at: 0, mix }
     }
+
+    /// The matrix `[out, inner]` of this name, in the mix's type.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub fn drawn(&mut self, name: &str, [out, inner]: [usize; 2]) -> Result<QTensor> {
+        // Each matrix begins elsewhere in the pool.
+        self.at = (self.at + 7919) % POOL;
+        let numbers: Vec<f32> = self.pool.iter().cycle().skip(self.at).take(out * inner).copied().collect();
+        let dense = Tensor::from_vec(numbers, (out, inner), &Device::Cpu)?;
+        Ok(QTensor::quantize(&dense, self.mix.dtype(name, inner))?)
+    }
 }
 
 impl Tensors for RandomTensors {
@@ -82,13 +94,10 @@ impl Tensors for RandomTensors {
     }
 
     fn matrix(&mut self, name: &str, [out, inner]: [usize; 2], keep: &Keep) -> Result<Matrix> {
-        // Each matrix begins elsewhere in the pool.
-        self.at = (self.at + 7919) % POOL;
-        let numbers: Vec<f32> = self.pool.iter().cycle().skip(self.at).take(out * inner).copied().collect();
-        let dense = Tensor::from_vec(numbers, (out, inner), &Device::Cpu)?;
-        match self.mix.dtype(name, inner) {
-            GgmlDType::F32 => keep.dense(&dense),
-            dtype => keep.blocks(Arc::new(QTensor::quantize(&dense, dtype)?)),
+        let drawn = self.drawn(name, [out, inner])?;
+        match drawn.dtype() {
+            GgmlDType::F32 => keep.dense(&drawn.dequantize(&Device::Cpu)?),
+            _ => keep.blocks(Arc::new(drawn)),
         }
     }
 

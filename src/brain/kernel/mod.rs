@@ -9,6 +9,7 @@
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
+mod columns;
 mod instructions;
 mod int8;
 mod panel;

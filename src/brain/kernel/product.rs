@@ -2,21 +2,27 @@
 //!
 //! This module does *not* know quantised types: weights arrive as f32, some rows and columns at a time.
 
-use std::{cell::RefCell, ops::Range};
+use std::{cell::RefCell, ops::Range, sync::Once};
 
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
+use super::columns::{is_better_in_columns, product_in_columns};
+
 /// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache. A multiple of
 /// 32 numbers, which are two registers of AVX-512 and a block of the usual quantised types.
-const BLOCK: usize = 96;
+pub(super) const BLOCK: usize = 96;
 /// Rows of the weights that a block of [`product_back`] sums over at a time.
 const BACK_ROWS: usize = 768;
 /// Products with fewer multiplications than this are done at once, on the caller's thread.
 const SMALL: usize = 1 << 22;
 /// Numbers by which rows of dequantised weights lie further apart than they are long: a line of the cache, so that one column's
 /// numbers do not all compete for the same few places in it.
-const GAP: usize = 16;
+pub(super) const GAP: usize = 16;
+
+/// Groups of six columns of a result up to which the crate gemm takes weights as they lie, where they lie well: the most that it allows.
+const MOST_DIRECT: usize = 256;
+static DIRECT: Once = Once::new();
 
 /// Results with at most so many numbers the crate gemm sums in another order.
 const FLAT: usize = 16 * 16;
@@ -67,7 +73,7 @@ impl WeightRows for Rows<'_> {
 }
 
 /// Calls `then` with rows `rows` and columns `columns` of weights with rows of `inner` numbers, as a factor.
-fn with_part<T>(
+pub(super) fn with_part<T>(
     weights: &(impl WeightRows + ?Sized),
     inner: usize,
     rows: Range<usize>,
@@ -113,6 +119,9 @@ pub(in crate::brain) fn product(
     if rows > 0 && width > 0 && rows <= few {
         return product_of_few(x, weights, out, inner, width, adds, few + 1);
     }
+    if is_better_in_columns(rows, inner, width) {
+        return product_in_columns(x, weights, out, inner, width, adds);
+    }
     let (x, target, scale) = (Factor::new(x, rows, inner), Target::of(out, width), adds.then_some(1.0));
     let block = |range: Range<usize>| {
         with_part(weights, inner, range.clone(), 0..inner, GAP, |w| {
@@ -155,6 +164,8 @@ pub(in crate::brain) fn product_back(
     width: usize,
     adds: bool,
 ) {
+    // A block's weights lie as the crate gemm wants them, and are in the cache: that it copies them first would cost more than it gains.
+    DIRECT.call_once(|| gemm::set_lhs_packing_threshold_single_thread(MOST_DIRECT));
     let rows = dx.len().checked_div(inner).unwrap_or(0);
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
@@ -260,6 +271,21 @@ impl Target {
     pub(super) fn at(self, row: usize, column: usize) -> *mut f32 {
         assert!(row < self.rows && column < self.width, "shapes of a product");
         self.numbers.wrapping_add(row * self.width + column)
+    }
+
+    /// Copies numbers of one row from a column on to every `step`-th place of `to`, to its end.
+    ///
+    /// # Panics
+    /// If there are no such numbers.
+    ///
+    /// # Safety
+    /// What this was made of must live, and nobody else may write those numbers meanwhile.
+    pub(super) unsafe fn take(self, row: usize, column: usize, to: &mut [f32], step: usize) {
+        let count = to.len().div_ceil(step);
+        assert!(row < self.rows && column + count <= self.width, "shapes of a product");
+        // SAFETY: the assertion keeps this within the numbers, which nobody writes.
+        let own = unsafe { std::slice::from_raw_parts(self.numbers.add(row * self.width + column), count) };
+        to.iter_mut().step_by(step).zip(own).for_each(|(to, number)| *to = *number);
     }
 
     /// Columns `columns` of one row become, or grow by where `adds`, the first numbers of `sums`.

@@ -8,12 +8,14 @@
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
-    io::{self, Read, Seek, SeekFrom, Write},
+    io,
     ops::Range,
     sync::{Mutex, PoisonError},
 };
 
 use serde::Serialize;
+
+use super::super::offload::{read_numbers, write_numbers};
 
 /// Bytes of a number.
 const BYTES: usize = size_of::<f32>();
@@ -79,7 +81,7 @@ impl HiddenStates {
         }
         let place = kept.next..kept.next + size;
         kept.make_room(place.clone());
-        if kept.or_give_up(|file| write(file, place.start, rows)).is_some() {
+        if kept.or_give_up(|file| write_numbers(file, place.start, rows)).is_some() {
             kept.next = place.end;
             kept.places.insert(tokens.into(), place);
             kept.order.push_back(tokens.into());
@@ -118,16 +120,9 @@ impl Kept {
 }
 
 fn read(file: &mut File, place: &Range<u64>) -> io::Result<Vec<f32>> {
-    let mut bytes = vec![0; (place.end - place.start) as usize];
-    file.seek(SeekFrom::Start(place.start))?;
-    file.read_exact(&mut bytes)?;
-    Ok(bytes.as_chunks().0.iter().map(|four| f32::from_ne_bytes(*four)).collect())
-}
-
-fn write(file: &mut File, at: u64, rows: &[f32]) -> io::Result<()> {
-    let bytes: Vec<u8> = rows.iter().flat_map(|number| number.to_ne_bytes()).collect();
-    file.seek(SeekFrom::Start(at))?;
-    file.write_all(&bytes)
+    let mut rows = vec![0.0; (place.end - place.start) as usize / BYTES];
+    read_numbers(file, place.start, &mut rows)?;
+    Ok(rows)
 }
 
 #[cfg(test)]

@@ -7,7 +7,10 @@
 
 use std::sync::Arc;
 
-use super::super::lora::{Adapter, Pair};
+use super::super::{
+    lora::{Adapter, Pair},
+    offload::Kept,
+};
 use crate::protocol::LearningRule;
 
 const BETA_1: f64 = 0.9;
@@ -22,17 +25,17 @@ pub type Numbers = Vec<Vec<f32>>;
 pub struct Moments {
     /// Updates so far.
     pub steps: u64,
-    /// Running mean of the gradient; empty before the first update.
-    pub first: Numbers,
+    /// Running mean of the gradient, site by site as [`Numbers`]; empty before the first update.
+    pub first: Vec<Kept>,
     /// Running mean of its square.
-    pub second: Numbers,
+    pub second: Vec<Kept>,
 }
 
 impl Moments {
     /// Whether they are those of a B, or of an A and a B, or there are none yet.
     pub fn fits(&self, adapter: &Adapter) -> bool {
-        let fits = |numbers: &Numbers| {
-            let of = |(numbers, pair): (&Vec<f32>, &Pair)| {
+        let fits = |numbers: &[Kept]| {
+            let of = |(numbers, pair): (&Kept, &Pair)| {
                 numbers.len() == pair.b.len() || numbers.len() == pair.a.len() + pair.b.len()
             };
             numbers.is_empty() || (numbers.len() == adapter.pairs.len() && numbers.iter().zip(&adapter.pairs).all(of))
@@ -40,9 +43,9 @@ impl Moments {
         fits(&self.first) && fits(&self.second)
     }
 
-    /// Bytes that they take.
+    /// Bytes that they take in memory.
     pub fn bytes(&self) -> usize {
-        self.first.iter().chain(&self.second).map(|numbers| numbers.len() * size_of::<f32>()).sum()
+        self.first.iter().chain(&self.second).map(Kept::bytes).sum()
     }
 }
 
@@ -57,7 +60,7 @@ pub fn norm(gradient: &Numbers) -> f64 {
 /// gradient and m̂, v̂ are m and v without their bias towards zero.
 ///
 /// # Errors
-/// A clause that says what would not be finite; nothing has changed then.
+/// A clause that says what would not be finite, or that the moments cannot be read back; nothing has changed then.
 pub fn update(
     adapter: &Adapter,
     moments: &Moments,
@@ -83,8 +86,11 @@ pub fn update(
         if with_a {
             a = pair.a.to_vec();
         }
-        let known = |means: &Numbers| means.get(site).cloned().unwrap_or_else(|| vec![0.0; gradient.len()]);
-        let (mut first, mut second) = (known(&moments.first), known(&moments.second));
+        let known = |means: &[Kept]| match means.get(site) {
+            Some(means) => means.read().map(Arc::unwrap_or_clone).map_err(|error| error.to_string()),
+            None => Ok(vec![0.0; gradient.len()]),
+        };
+        let (mut first, mut second) = (known(&moments.first)?, known(&moments.second)?);
         let weights = a.iter_mut().chain(b.iter_mut());
         for (((weight, g), m), v) in weights.zip(gradient).zip(&mut first).zip(&mut second) {
             let g = f64::from(*g) * scale;
@@ -100,8 +106,8 @@ pub fn update(
             return Err("a weight would not be finite".to_owned());
         }
         pairs.push(Pair { a: if with_a { Arc::new(a) } else { Arc::clone(&pair.a) }, b: Arc::new(b) });
-        next.first.push(first);
-        next.second.push(second);
+        next.first.push(first.into());
+        next.second.push(second.into());
     }
     Ok((Adapter { pairs }, next))
 }
@@ -130,7 +136,10 @@ mod tests {
         assert!((b[0] - 0.9).abs() < 1e-6 && (b[1] - 2.1).abs() < 1e-5 && b[2] == 3.0, "{b:?}");
         assert_eq!(after.pairs[0].a, adapter().pairs[0].a);
         assert_eq!((moments.steps, moments.first[0].len()), (1, 3));
-        assert!((moments.first[0][0] - 0.4).abs() < 1e-6 && (moments.second[0][0] - 0.016).abs() < 1e-6);
+        assert!(
+            (moments.first[0].read().unwrap()[0] - 0.4).abs() < 1e-6
+                && (moments.second[0].read().unwrap()[0] - 0.016).abs() < 1e-6
+        );
     }
 
     #[test]
@@ -155,7 +164,10 @@ mod tests {
         let clipped = LearningRule { gradient_clip: 1.0, ..rule() };
         let (_, moments) =
             update(&adapter(), &Moments::default(), &vec![vec![3.0, 4.0, 0.0]], &clipped, false).unwrap();
-        assert!((moments.first[0][0] - 0.06).abs() < 1e-6 && (moments.first[0][1] - 0.08).abs() < 1e-6);
+        assert!(
+            (moments.first[0].read().unwrap()[0] - 0.06).abs() < 1e-6
+                && (moments.first[0].read().unwrap()[1] - 0.08).abs() < 1e-6
+        );
     }
 
     #[test]

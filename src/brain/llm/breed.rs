@@ -6,6 +6,9 @@ use super::Llm;
 use crate::{
     brain::{
         breed::{Merged, merge, mutate},
+        error::Result,
+        learn::Moments,
+        offload::KeptAdapter,
         population::Mind,
     },
     protocol::{Birth, Born, Bred, Breed, CreatureId, Honour, Moment, StreamKey},
@@ -20,16 +23,23 @@ impl Llm {
         for (birth, draws) in breed.births.iter().zip(&breed.draws) {
             let parents = birth.parents.map(|parent| population.minds.get(&name(parent)).cloned());
             let [Some(first), Some(second)] = parents else { continue };
-            let (mind, energy_lost, why) = self.child(breed, birth, &first, &second, draws);
+            let (child, energy_lost, why) = self.child(breed, birth, &first, &second, draws);
             trouble = trouble.or(why);
             born.push(Born { child: birth.child, energy_lost });
-            minds.push((name(birth.child), mind));
+            minds.push((name(birth.child), child));
         }
         let lives = |creature: &CreatureId| breed.living.contains(creature);
-        self.shelf.forebears().follow(breed, &population.minds);
+        self.shelf.forebears().follow(breed, &population.minds, |adapter| self.put_aside(adapter));
+        drop(population);
+        // The dead go before the children come, so that both are never in memory; who saves the run meanwhile waits.
         let mut population = self.shelf.open();
         population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
-        population.minds.extend(minds);
+        for (name, child) in minds {
+            match child.grow(self.plan.keeps_genomes || !breed.learned) {
+                Ok(mind) => drop(population.minds.insert(name, mind)),
+                Err(error) => trouble = Some(format!("Creature {} begins as a founder does: {error}", name.1)),
+            }
+        }
         drop(population);
         self.prefixes.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         Bred { habitat: breed.habitat, born, trouble }
@@ -41,7 +51,7 @@ impl Llm {
         for creature in &honour.entered {
             let name = (honour.habitat, *creature);
             if let Some(adapter) = population.minds.get(&name).map(|mind| mind.adapter.clone()) {
-                population.hall.insert(name, adapter);
+                population.hall.insert(name, self.put_aside(&adapter));
             }
         }
         population
@@ -49,7 +59,7 @@ impl Llm {
             .retain(|(habitat, creature), _| *habitat != honour.habitat || honour.standing.contains(creature));
     }
 
-    /// A child, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
+    /// A child, put aside, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
     fn child(
         &self,
         breed: &Breed,
@@ -57,7 +67,7 @@ impl Llm {
         first: &Mind,
         second: &Mind,
         draws: &StreamKey,
-    ) -> (Mind, f64, Option<String>) {
+    ) -> (Child, f64, Option<String>) {
         let [one, two] = [first, second].map(|parent| parent.heritage(breed.learned));
         let (Merged { adapter, energy_lost }, why) = match merge(&self.layout, one, two, birth.share) {
             Ok(merged) => (merged, None),
@@ -70,12 +80,23 @@ impl Llm {
         let same_basis = adapter.pairs.iter().zip(&one.pairs).all(|(child, parent)| child.a == parent.a);
         let mut draws = draws.at(Moment::new(0, birth.child.0));
         let adapter = mutate(&adapter, breed.mutation_rate, breed.mutation_size, self.trains_a(), &mut draws);
-        // Who is asked in another manner meanwhile has it taken away again.
-        let mut mind = Mind::newborn(adapter, self.plan.keeps_genomes || !breed.learned);
         // A merge of different A turns the basis, and what was not learned by the genome itself has no moments.
-        if breed.learned && !self.trains_a() && same_basis {
-            mind.moments = Arc::clone(&first.moments);
-        }
-        (mind, energy_lost, why)
+        let inherits_moments = breed.learned && !self.trains_a() && same_basis;
+        let moments = if inherits_moments { Arc::clone(&first.moments) } else { Arc::default() };
+        (Child { adapter: self.put_aside(&adapter), moments }, energy_lost, why)
+    }
+}
+
+/// Who is to be born.
+struct Child {
+    adapter: KeptAdapter,
+    moments: Arc<Moments>,
+}
+
+impl Child {
+    /// Its mind. Who is asked in another manner than with a genome has that taken away again.
+    fn grow(self, keeps_genome: bool) -> Result<Mind> {
+        let Self { adapter, moments } = self;
+        Ok(Mind { moments, ..Mind::newborn(adapter.read()?, keeps_genome) })
     }
 }

@@ -23,6 +23,8 @@ enum Asked {
     Bare,
     /// Somebody.
     Mind(Adapter),
+    /// Somebody whose adapter cannot be read back.
+    Unread(BrainError),
     /// Nobody who is known.
     Unknown(Name),
 }
@@ -41,6 +43,7 @@ impl Llm {
                     "Creature {creature} of habitat {habitat} has no mind here any more, or none yet: the living have one from \
                      their first turn on, and of the dead the parents of the living and the hall of fame are kept."
                 )),
+                Asked::Unread(error) => Opinion::Silent(error.to_string()),
                 Asked::Bare => self.opinion(consultation, *name, &tokens, None),
                 Asked::Mind(adapter) => self.opinion(consultation, *name, &tokens, Some(&adapter)),
             };
@@ -76,10 +79,12 @@ impl Llm {
     /// The mind of this name: as it lives, as it died, or as it was when it did best of all.
     fn find(&self, name: Option<Name>, population: &Population) -> Asked {
         let Some(name) = name else { return Asked::Bare };
-        let living = population.minds.get(&name).map(|mind| mind.adapter.clone());
-        let dead = || self.shelf.forebears().get(&name).cloned();
-        let honoured = || population.hall.get(&name).cloned();
-        living.or_else(dead).or_else(honoured).map_or(Asked::Unknown(name), Asked::Mind)
+        if let Some(mind) = population.minds.get(&name) {
+            return Asked::Mind(mind.adapter.clone());
+        }
+        let dead = self.shelf.forebears().get(&name).cloned();
+        let kept = dead.or_else(|| population.hall.get(&name).cloned());
+        kept.map_or(Asked::Unknown(name), |kept| kept.read().map_or_else(Asked::Unread, Asked::Mind))
     }
 
     fn opinion(

@@ -96,8 +96,9 @@ impl Llm {
             }
         });
         let mut population = self.shelf.open();
-        for pupil in classes.into_iter().flatten() {
+        for mut pupil in classes.into_iter().flatten() {
             if pupil.learned.refused.is_none() {
+                pupil.mind.moments = Arc::new(self.offload.moments(Arc::unwrap_or_clone(pupil.mind.moments)));
                 population.minds.insert(name(pupil.lesson), pupil.mind);
             }
             learned.push(pupil.learned);

@@ -21,6 +21,7 @@ use super::{
     load::{LoadedModel, load_model, quantise},
     lora::{Adapter, AdapterLayout},
     model::Prefix,
+    offload::{KeptAdapter, Offload},
     population::{Mind, Name, Population, Shelf},
 };
 use crate::{
@@ -51,6 +52,8 @@ pub struct LlmPlan {
     pub activations: u32,
     /// Room for hidden states below the lowest adapter, in MiB; 0 keeps none.
     pub hidden_cache: u32,
+    /// Whether what a large model's creatures do not need just now is put aside in a temporary file.
+    pub offload: bool,
     /// What a reply says for each action, in the order of [`Action::ALL`](crate::protocol::Action::ALL), as it follows the prompt.
     pub phrases: Vec<String>,
     /// What a model with a chat template is told before the prompt.
@@ -77,6 +80,8 @@ pub struct Llm {
     pool: Arc<ThreadPool>,
     /// What the layers below the lowest adapter made of prompts.
     hidden: Option<HiddenStates>,
+    /// Where moments, the hall of fame and the dead are put aside.
+    offload: Offload,
 }
 
 impl Llm {
@@ -91,8 +96,10 @@ impl Llm {
             need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
         }
         check_memory(&info, &need, free_memory())?;
-        let loaded = load_model(&plan.model)?;
-        Self::of(loaded, plan)
+        let pool = pool(plan.threads)?;
+        // On a thread of those that think: what it takes while it loads, and gives back, it takes again when it thinks.
+        let loaded = pool.install(|| load_model(&plan.model))?;
+        Self::in_pool(loaded, plan, pool)
     }
 
     /// The same with a model that has been loaded.
@@ -100,6 +107,11 @@ impl Llm {
     /// # Errors
     /// As [`Llm::load`].
     pub fn of(loaded: LoadedModel, plan: LlmPlan) -> Result<Self> {
+        let pool = pool(plan.threads)?;
+        Self::in_pool(loaded, plan, pool)
+    }
+
+    fn in_pool(loaded: LoadedModel, plan: LlmPlan, pool: Arc<ThreadPool>) -> Result<Self> {
         if let Some(chat) = loaded.chat.as_ref().filter(|_| plan.mind.mode == DecisionMode::Free) {
             // Whether its template can be used is better known now than in every turn.
             chat.write(&plan.instruction, "")?;
@@ -110,15 +122,14 @@ impl Llm {
             Some((layout, founders)) => Founders::inherited(layout, founders, &loaded)?,
             None => Founders::of(&plan.lora, &loaded)?,
         };
-        let pool = ThreadPoolBuilder::new().num_threads(plan.threads as usize).build();
-        let pool = pool.map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))?;
-        let pool = Arc::new(pool);
         let population = Population { layout: Some(layout.clone()), ..Population::default() };
         let (shelf, prefixes) = (Shelf::new(population), BTreeMap::new());
         // Without a temporary file everything is computed again.
         let keeps = plan.hidden_cache > 0 && layout.lowest().is_some_and(|lowest| lowest > 0);
         let hidden = keeps.then(|| HiddenStates::new(u64::from(plan.hidden_cache) << 20).ok()).flatten();
-        Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool, hidden })
+        let puts_aside = plan.offload && loaded.model.parameters() >= SMALL_MODEL;
+        let offload = if puts_aside { Offload::to_file() } else { Offload::default() };
+        Ok(Self { loaded, plan, scorer, layout, founders, shelf, prefixes, pool, hidden, offload })
     }
 
     /// The same with a population that is there already: of an earlier life of the worker, or of a run that goes on.
@@ -130,6 +141,7 @@ impl Llm {
         population.check(&self.layout)?;
         population.layout = Some(self.layout.clone());
         population.founders = self.founders.read().to_vec();
+        population.put_aside(&self.offload, self.trains_a())?;
         drop(population);
         self.shelf = shelf;
         Ok(self)
@@ -186,6 +198,11 @@ impl Llm {
         matches!(self.plan.lora.genome, Genome::FreeAb)
     }
 
+    /// An adapter that nobody decides with.
+    fn put_aside(&self, adapter: &Adapter) -> KeptAdapter {
+        self.offload.adapter(adapter, self.trains_a())
+    }
+
     /// Whether its batches are small, and divided among threads.
     const fn is_small(&self) -> bool {
         self.loaded.model.parameters() < SMALL_MODEL
@@ -226,6 +243,12 @@ impl Llm {
         let adapter = if varies { adapter.varied(self.plan.founder_spread, &mut draws) } else { adapter };
         Mind::newborn(adapter, self.plan.keeps_genomes)
     }
+}
+
+/// Threads to think with, one for each core where they are 0.
+fn pool(threads: u32) -> Result<Arc<ThreadPool>> {
+    let pool = ThreadPoolBuilder::new().num_threads(threads as usize).build();
+    pool.map(Arc::new).map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))
 }
 
 /// A creature's question.

@@ -106,6 +106,23 @@ impl Batch {
         &self.sequences[at]
     }
 
+    /// All rows in spans of whole sequences, each of about `most` rows at the most.
+    pub fn spans(&self, most: usize) -> Vec<Range<usize>> {
+        let count = self.rows().div_ceil(most.max(1));
+        let (mut spans, mut from) = (Vec::with_capacity(count), 0);
+        for end in self.sequences.iter().map(|placed| placed.rows.end) {
+            // The next of the places that would divide the rows evenly.
+            if end * count >= (spans.len() + 1) * self.rows() && end > from {
+                spans.push(from..end);
+                from = end;
+            }
+        }
+        if from < self.rows() {
+            spans.push(from..self.rows());
+        }
+        spans
+    }
+
     /// Some of the sequences, as a batch of their own.
     #[must_use]
     pub fn only(&self, sequences: &[usize]) -> Self {
@@ -147,6 +164,22 @@ mod tests {
         assert_eq!(seen(6, None), [1, 2, 3, 6]);
         assert_eq!(seen(6, Some(2)), [3, 6]);
         assert_eq!(seen(5, Some(2)), [4, 5]);
+    }
+
+    #[test]
+    fn spans_end_where_sequences_end_and_hold_every_row_once() {
+        let mut batch = Batch::default();
+        assert!(batch.spans(4).is_empty());
+        [3, 1, 4, 2, 6, 1].iter().for_each(|len| drop(batch.push(&vec![0; *len], &[]).clone()));
+        let all = [(100, vec![0..17]), (9, vec![0..10, 10..17]), (6, vec![0..8, 8..16, 16..17]), (0, vec![0..3])];
+        for (most, spans) in &all[..3] {
+            assert_eq!(batch.spans(*most), *spans, "{most}");
+        }
+        assert_eq!(batch.spans(1), [0..3, 3..4, 4..8, 8..10, 10..16, 16..17]);
+        assert_eq!(batch.spans(0), batch.spans(1));
+        // Rows of no sequence, as where a batch goes on from a cache.
+        batch.sequences.truncate(2);
+        assert_eq!(batch.spans(9), [0..17]);
     }
 
     #[test]

@@ -41,6 +41,10 @@ use crate::{
 /// Numbers from which an operation on each is divided among threads, this many at a time.
 const CHUNK: usize = 1 << 15;
 
+/// Rows of the MLP that are made at a time where nothing is kept of them: of more, unpacking weights would be a smaller part of the
+/// work, and of fewer a larger one.
+const MLP_ROWS: usize = 512;
+
 /// What a pass leaves behind for its way back.
 pub struct Kept {
     x: Tensor,
@@ -101,37 +105,84 @@ impl Fused<'_> {
         keeps: bool,
     ) -> Result<(Tensor, Option<Kept>)> {
         let x = x.contiguous()?;
-        let (attention, mlp, lora) = (&self.block.attention, &self.block.mlp, pass.lora);
         // What is learned from is exact.
         let arithmetic = if keeps { Arithmetic::F32 } else { pass.batch.arithmetic };
-        let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
+        let (mut out, attended) = self.attend(&x, pass, layer, arithmetic, keeps)?;
+        let middle = if keeps { out.clone() } else { Vec::new() };
+        // From here on rows do not look at each other.
+        let (d, only) = (self.block.attention.o.out(), pass.only(layer));
+        let adapters = |target| adapters_of(pass.lora, layer, target, only);
+        let mut gated = None;
+        if keeps || only.is_some() {
+            gated = self.mlp(&mut out, arithmetic, adapters, keeps)?;
+        } else {
+            // The widest rows of all are made of a part of the batch at a time.
+            for span in pass.batch.spans(MLP_ROWS) {
+                let rows: Vec<_> = span.clone().map(|row| row as u32).collect();
+                let adapters = |target| adapters_of(pass.lora, layer, target, Some(&rows));
+                self.mlp(&mut out[span.start * d..span.end * d], arithmetic, adapters, false)?;
+            }
+        }
+        let shape = (out.len() / d.max(1), d);
+        let out = Tensor::from_vec(out, shape, x.device())?;
+        let kept = |([q, k, v, mixed], [gate, up]): ([_; 4], [_; 2])| Kept { x, q, k, v, mixed, middle, gate, up };
+        Ok((out, attended.zip(gated).map(kept)))
+    }
+
+    /// m of the rows that are dealt with from there on, for x; and q, k, v and the attention's result where `keeps`.
+    fn attend(
+        &self,
+        x: &Tensor,
+        pass: &mut Pass,
+        layer: usize,
+        arithmetic: Arithmetic,
+        keeps: bool,
+    ) -> Result<(Vec<f32>, Option<[Vec<f32>; 4]>)> {
+        let (attention, lora) = (&self.block.attention, pass.lora);
+        let normed = on_slice(x, |x| self.attention_norm.rows(x))?;
         let mut inputs = Inputs::new(&normed, arithmetic);
         let mut q = times(&attention.q, &mut inputs, adapters_of(lora, layer, LoraTarget::Q, None))?;
         let mut k = times(&attention.k, &mut inputs, adapters_of(lora, layer, LoraTarget::K, None))?;
         let v = times(&attention.v, &mut inputs, adapters_of(lora, layer, LoraTarget::V, None))?;
         drop(inputs);
+        drop(normed);
         turn(pass, &mut q, attention.q.out(), false)?;
         turn(pass, &mut k, attention.k.out(), false)?;
         let mut mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
-        let mut middle = on_slice(&x, |x| Ok(x.to_vec()))?;
-        // From here on rows do not look at each other.
+        let seen = keeps.then_some([q, k, v]);
+        let mut middle = on_slice(x, |x| Ok(x.to_vec()))?;
         let only = pass.only(layer);
         if let Some(rows) = only {
             (mixed, middle) = (gather(&mixed, rows, attention.q.out()), gather(&middle, rows, attention.o.out()));
         }
-        let adapters = |target| adapters_of(lora, layer, target, only);
-        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, adapters(LoraTarget::O))?;
-        let normed = self.mlp_norm.rows(&middle)?;
+        let adapters = adapters_of(lora, layer, LoraTarget::O, only);
+        add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, adapters)?;
+        Ok((middle, seen.map(|[q, k, v]| [q, k, v, mixed])))
+    }
+    /// y in place of m `[rows, d]`; and g and u where `keeps`.
+    fn mlp(
+        &self,
+        rows: &mut [f32],
+        arithmetic: Arithmetic,
+        adapters: impl Fn(LoraTarget) -> Option<Arc<Grouped>>,
+        keeps: bool,
+    ) -> Result<Option<[Vec<f32>; 2]>> {
+        let mlp = &self.block.mlp;
+        let normed = self.mlp_norm.rows(rows)?;
         let mut inputs = Inputs::new(&normed, arithmetic);
         let gate = times(&mlp.gate, &mut inputs, adapters(LoraTarget::Gate))?;
         let up = times(&mlp.up, &mut inputs, adapters(LoraTarget::Up))?;
         drop(inputs);
-        let inner = swiglu(&gate, &up);
-        let mut out = if keeps { middle.clone() } else { std::mem::take(&mut middle) };
-        add_times(&mlp.down, Inputs::new(&inner, arithmetic), &mut out, adapters(LoraTarget::Down))?;
-        let shape = (out.len() / attention.o.out().max(1), attention.o.out());
-        let out = Tensor::from_vec(out, shape, x.device())?;
-        Ok((out, keeps.then_some(Kept { x, q, k, v, mixed, middle, gate, up })))
+        drop(normed);
+        let (inner, kept) = if keeps {
+            (swiglu(gate.clone(), &up), Some([gate, up]))
+        } else {
+            let inner = swiglu(gate, &up);
+            drop(up);
+            (inner, None)
+        };
+        add_times(&mlp.down, Inputs::new(&inner, arithmetic), rows, adapters(LoraTarget::Down))?;
+        Ok(kept)
     }
 
     /// The gradients of what is trained in the block, and of its input where `goes_on`, for dy `[rows, d]`.
@@ -270,9 +321,8 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
     }
 }
 
-/// `silu(gate)⊙up`.
-fn swiglu(gate: &[f32], up: &[f32]) -> Vec<f32> {
-    let mut out = gate.to_vec();
+/// `silu(gate)⊙up`, in place of gate.
+fn swiglu(mut out: Vec<f32>, up: &[f32]) -> Vec<f32> {
     let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
     chunks.for_each(|(out, up)| {
         wide(
@@ -311,9 +361,9 @@ mod tests {
         let (gate, up) = (vec![0.0, 3_f32.ln()], vec![5.0, 2.0]);
         let close = |a: &[f32], b: [f32; 2]| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
         let g = 3_f32.ln();
-        close(&swiglu(&gate, &up), [0.0, 0.75 * g * 2.0]);
+        close(&swiglu(gate.clone(), &up), [0.0, 0.75 * g * 2.0]);
         let (inner, dgate, dup) = swiglu_back(gate.clone(), up.clone(), vec![1.0, 10.0]);
-        assert_eq!(inner, swiglu(&gate, &up));
+        assert_eq!(inner, swiglu(gate, &up));
         close(&dgate, [5.0 * 0.5, 10.0 * 2.0 * 0.75 * (1.0 + 0.25 * g)]);
         close(&dup, [0.0, 10.0 * 0.75 * g]);
     }

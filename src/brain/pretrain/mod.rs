@@ -4,10 +4,12 @@
 
 mod bpe;
 mod fresh;
+mod shape;
 mod train;
 mod write;
 
 pub use bpe::{END, SPECIALS, TrainedTokenizer, train_tokenizer};
 pub use fresh::Fresh;
+pub use shape::write_shape;
 pub use train::{Recipe, Trainer, pack};
 pub use write::{GgufNote, write_gguf};

@@ -35,7 +35,7 @@ pub fn write_gguf(
     tokenizer: &TrainedTokenizer,
     vars: &[(String, Var)],
 ) -> Result<()> {
-    let metadata = metadata(note, config, tokenizer);
+    let metadata = metadata(note, config, &tokenizer.tokens, &tokenizer.merges);
     let metadata: Vec<_> = metadata.iter().map(|(key, value)| (*key, value)).collect();
     let mut tensors = Vec::with_capacity(vars.len());
     for (name, var) in vars {
@@ -45,12 +45,18 @@ pub fn write_gguf(
     Ok(write(out, &metadata, &tensors)?)
 }
 
-fn metadata(note: &GgufNote, config: &LlamaConfig, tokenizer: &TrainedTokenizer) -> Vec<(&'static str, Value)> {
+/// What a file says of a Llama whose rotary pairs lie side by side, and of its tokenizer.
+pub(super) fn metadata(
+    note: &GgufNote,
+    config: &LlamaConfig,
+    tokens: &[String],
+    merges: &[String],
+) -> Vec<(&'static str, Value)> {
     let whole = |number: usize| Value::U32(number as u32);
     let text = |text: &str| Value::String(text.to_owned());
     let texts = |all: &[String]| Value::Array(all.iter().map(|one| text(one)).collect());
     // llama.cpp's kinds of tokens: 1 is normal, 3 is control.
-    let kinds = (0..tokenizer.tokens.len()).map(|id| Value::I32(if id < SPECIALS.len() { 3 } else { 1 })).collect();
+    let kinds = (0..tokens.len()).map(|id| Value::I32(if id < SPECIALS.len() { 3 } else { 1 })).collect();
     vec![
         ("general.architecture", text("llama")),
         ("general.name", text(note.name)),
@@ -69,9 +75,9 @@ fn metadata(note: &GgufNote, config: &LlamaConfig, tokenizer: &TrainedTokenizer)
         ("llama.rope.freq_base", Value::F32(config.rope_theta as f32)),
         ("tokenizer.ggml.model", text("gpt2")),
         ("tokenizer.ggml.pre", text("smollm")),
-        ("tokenizer.ggml.tokens", texts(&tokenizer.tokens)),
+        ("tokenizer.ggml.tokens", texts(tokens)),
         ("tokenizer.ggml.token_type", Value::Array(kinds)),
-        ("tokenizer.ggml.merges", texts(&tokenizer.merges)),
+        ("tokenizer.ggml.merges", texts(merges)),
         ("tokenizer.ggml.bos_token_id", Value::U32(END)),
         ("tokenizer.ggml.eos_token_id", Value::U32(END)),
         ("tokenizer.ggml.padding_token_id", Value::U32(END)),

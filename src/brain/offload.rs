@@ -1,0 +1,358 @@
+//! Numbers that nobody needs just now, in a file without a name: optimiser's moments between two lessons, adapters of the dead.
+//!
+//! As ZeRO-Infinity does with the states of an optimiser (Rajbhandari et al. 2021, arXiv:2104.07857). Where there is no file, or it
+//! takes no more, numbers stay in memory; whoever reads them back gets the same bits.
+//!
+//! This module does *not* know what the numbers are, or when they are needed.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom, Write},
+    ops::Range,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use super::{
+    error::{BrainError, Result},
+    learn::Moments,
+    lora::{Adapter, Pair},
+};
+
+/// Bytes of a number.
+const BYTES: usize = size_of::<f32>();
+/// Numbers that are on their way between memory and a file at the same time.
+const CHUNK: usize = 1 << 12;
+
+/// Reads the numbers that lie from a byte of a file on.
+///
+/// # Errors
+/// The file cannot be read, or is shorter.
+pub(super) fn read_numbers(file: &mut File, at: u64, numbers: &mut [f32]) -> io::Result<()> {
+    let mut bytes = [0; CHUNK * BYTES];
+    file.seek(SeekFrom::Start(at))?;
+    for some in numbers.chunks_mut(CHUNK) {
+        let bytes = &mut bytes[..size_of_val(some)];
+        file.read_exact(bytes)?;
+        some.iter_mut().zip(bytes.as_chunks().0).for_each(|(number, four)| *number = f32::from_ne_bytes(*four));
+    }
+    Ok(())
+}
+
+/// Writes numbers from a byte of a file on.
+///
+/// # Errors
+/// The file cannot be written.
+pub(super) fn write_numbers(file: &mut File, at: u64, numbers: &[f32]) -> io::Result<()> {
+    let mut bytes = [0; CHUNK * BYTES];
+    file.seek(SeekFrom::Start(at))?;
+    for some in numbers.chunks(CHUNK) {
+        let bytes = &mut bytes[..size_of_val(some)];
+        bytes.as_chunks_mut().0.iter_mut().zip(some).for_each(|(four, number)| *four = number.to_ne_bytes());
+        file.write_all(bytes)?;
+    }
+    Ok(())
+}
+
+/// Where numbers can be put aside; without a file they stay where they are.
+#[derive(Debug, Clone, Default)]
+pub struct Offload(Option<Arc<Mutex<Places>>>);
+
+/// A file, and which parts of it are taken.
+#[derive(Debug)]
+struct Places {
+    file: File,
+    end: u64,
+    /// Where parts begin that are free again, by how many numbers they hold: the blocks of a population have few sizes.
+    free: BTreeMap<usize, Vec<u64>>,
+}
+
+impl Offload {
+    /// A place with a temporary file, or without one where the system gives none.
+    pub fn to_file() -> Self {
+        Self::into(tempfile::tempfile().ok())
+    }
+
+    fn into(file: Option<File>) -> Self {
+        Self(file.map(|file| Arc::new(Mutex::new(Places { file, end: 0, free: BTreeMap::new() }))))
+    }
+
+    /// Puts numbers aside, in one block; they stay in memory where there is no file, or it takes no more.
+    pub fn put(&self, all: &[Arc<Vec<f32>>]) -> Vec<Kept> {
+        let Some(block) = self.write(all).map(Arc::new) else { return all.iter().cloned().map(Kept::Here).collect() };
+        let mut end = 0;
+        let away = |numbers: &Arc<Vec<f32>>| {
+            end += numbers.len();
+            Kept::Away(Arc::clone(&block), end - numbers.len()..end)
+        };
+        all.iter().map(away).collect()
+    }
+
+    /// Puts moments aside that are in memory.
+    #[must_use]
+    pub fn moments(&self, moments: Moments) -> Moments {
+        let Moments { steps, first, second } = moments;
+        let here = |kept: Kept| match kept {
+            Kept::Here(numbers) => Some(numbers),
+            Kept::Away(..) => None,
+        };
+        let (count, all): (_, Option<Vec<_>>) = (first.len(), first.iter().chain(&second).cloned().map(here).collect());
+        let Some(all) = all else { return Moments { steps, first, second } };
+        let mut first = self.put(&all);
+        let second = first.split_off(count);
+        Moments { steps, first, second }
+    }
+
+    /// Puts an adapter aside; its A only where that is its own.
+    pub fn adapter(&self, adapter: &Adapter, owns_a: bool) -> KeptAdapter {
+        let own = |pair: &Pair| {
+            if owns_a { vec![Arc::clone(&pair.a), Arc::clone(&pair.b)] } else { vec![Arc::clone(&pair.b)] }
+        };
+        let mut kept = self.put(&adapter.pairs.iter().flat_map(own).collect::<Vec<_>>()).into_iter();
+        let mut next = || kept.next().unwrap_or_default();
+        let pair = |pair: &Pair| {
+            let a = if owns_a { next() } else { Kept::Here(Arc::clone(&pair.a)) };
+            [a, next()]
+        };
+        KeptAdapter { pairs: adapter.pairs.iter().map(pair).collect() }
+    }
+
+    fn write(&self, all: &[Arc<Vec<f32>>]) -> Option<Block> {
+        let places = self.0.as_ref()?;
+        let len = all.iter().map(|numbers| numbers.len()).sum();
+        let mut open = open(places);
+        let (end, free) = (open.end, open.free.get_mut(&len).and_then(Vec::pop));
+        open.end += if free.is_none() { (len * BYTES) as u64 } else { 0 };
+        let begin = free.unwrap_or(end);
+        let mut at = begin;
+        for numbers in all {
+            if write_numbers(&mut open.file, at, numbers).is_err() {
+                open.free.entry(len).or_default().push(begin);
+                return None;
+            }
+            at += size_of_val(numbers.as_slice()) as u64;
+        }
+        drop(open);
+        Some(Block { places: Arc::clone(places), at: begin, len })
+    }
+}
+
+fn open(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A part of the file, which is free again when nobody needs the block any more.
+#[derive(Debug)]
+pub struct Block {
+    places: Arc<Mutex<Places>>,
+    at: u64,
+    len: usize,
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        open(&self.places).free.entry(self.len).or_default().push(self.at);
+    }
+}
+
+/// Numbers, in memory or in a file.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    /// In memory.
+    Here(Arc<Vec<f32>>),
+    /// These of a block's.
+    Away(Arc<Block>, Range<usize>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Here(Arc::default())
+    }
+}
+
+impl From<Vec<f32>> for Kept {
+    fn from(numbers: Vec<f32>) -> Self {
+        Self::Here(Arc::new(numbers))
+    }
+}
+
+impl Kept {
+    /// The numbers.
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    pub fn read(&self) -> Result<Arc<Vec<f32>>> {
+        let (block, range) = match self {
+            Self::Here(numbers) => return Ok(Arc::clone(numbers)),
+            Self::Away(block, range) => (block, range),
+        };
+        let mut numbers = vec![0.0; range.len()];
+        let at = block.at + (range.start * BYTES) as u64;
+        read_numbers(&mut open(&block.places).file, at, &mut numbers).map_err(BrainError::Offloaded)?;
+        Ok(Arc::new(numbers))
+    }
+
+    /// How many they are.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Here(numbers) => numbers.len(),
+            Self::Away(_, range) => range.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that they take in memory.
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Here(numbers) => size_of_val(numbers.as_slice()),
+            Self::Away(..) => 0,
+        }
+    }
+
+    /// Names the place where they are: two that have one are the same numbers.
+    pub fn place(&self) -> (usize, usize) {
+        match self {
+            Self::Here(numbers) => (Arc::as_ptr(numbers).addr(), 0),
+            Self::Away(block, range) => (Arc::as_ptr(block).addr(), range.start),
+        }
+    }
+}
+
+/// The same numbers, wherever they are; what cannot be read equals nothing.
+impl PartialEq for Kept {
+    fn eq(&self, other: &Self) -> bool {
+        matches!((self.read(), other.read()), (Ok(own), Ok(others)) if own == others)
+    }
+}
+
+/// An adapter, in memory or in a file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeptAdapter {
+    /// A and B, site by site.
+    pub pairs: Vec<[Kept; 2]>,
+}
+
+impl KeptAdapter {
+    /// The adapter.
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    pub fn read(&self) -> Result<Adapter> {
+        let pair = |[a, b]: &[Kept; 2]| Ok(Pair { a: a.read()?, b: b.read()? });
+        Ok(Adapter { pairs: self.pairs.iter().map(pair).collect::<Result<_>>()? })
+    }
+
+    /// Bytes of its numbers, wherever they are, as if it shared nothing.
+    pub fn size(&self) -> usize {
+        self.pairs.iter().flatten().map(|kept| kept.len() * BYTES).sum()
+    }
+}
+
+impl From<Adapter> for KeptAdapter {
+    fn from(adapter: Adapter) -> Self {
+        Self { pairs: adapter.pairs.into_iter().map(|pair| [Kept::Here(pair.a), Kept::Here(pair.b)]).collect() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(from: u32, len: u32) -> Arc<Vec<f32>> {
+        Arc::new((from..from + len).map(|bits| f32::from_bits(bits.wrapping_mul(0x0100_0193))).collect())
+    }
+
+    fn bits(numbers: &[f32]) -> Vec<u32> {
+        numbers.iter().map(|number| number.to_bits()).collect()
+    }
+
+    fn length(offload: &Offload) -> u64 {
+        open(offload.0.as_ref().unwrap()).file.metadata().unwrap().len()
+    }
+
+    #[test]
+    fn numbers_come_back_bit_for_bit_from_their_own_places() {
+        let offload = Offload::to_file();
+        // More than go through at once, none, and a few; among them numbers that are no numbers.
+        let all = [numbers(1, 2 * CHUNK as u32 + 3), Arc::default(), numbers(0x7f80_0000, 5)];
+        let (kept, others) = (offload.put(&all), offload.put(&[numbers(9, 7)]));
+        for (kept, numbers) in kept.iter().zip(&all) {
+            assert!(matches!(kept, Kept::Away(..)));
+            assert_eq!((bits(&kept.read().unwrap()), kept.len(), kept.bytes()), (bits(numbers), numbers.len(), 0));
+        }
+        assert_eq!(bits(&others[0].read().unwrap()), bits(&numbers(9, 7)));
+        assert_ne!(kept[0].place(), kept[2].place());
+        assert_eq!(length(&offload), ((2 * CHUNK + 3 + 5 + 7) * BYTES) as u64);
+    }
+
+    #[test]
+    fn places_are_used_again_when_nobody_needs_them() {
+        let offload = Offload::to_file();
+        let first = offload.put(&[numbers(1, 10), numbers(2, 20)]);
+        let second = offload.put(&[numbers(3, 30)]);
+        let before = length(&offload);
+        let half = first[1].clone();
+        drop(first);
+        let third = offload.put(&[numbers(4, 30)]);
+        assert_eq!(length(&offload), 2 * before - before / 2, "a part of the block was still needed");
+        drop(half);
+        let fourth = offload.put(&[numbers(5, 15), numbers(6, 15)]);
+        assert_eq!(length(&offload), 3 * before / 2, "it fits where the first was");
+        let of = |kept: &[Kept]| kept.iter().flat_map(|kept| bits(&kept.read().unwrap())).collect::<Vec<_>>();
+        assert_eq!(of(&second), bits(&numbers(3, 30)));
+        assert_eq!(of(&third), bits(&numbers(4, 30)));
+        assert_eq!(of(&fourth), [bits(&numbers(5, 15)), bits(&numbers(6, 15))].concat());
+    }
+
+    #[test]
+    fn without_a_file_that_takes_them_numbers_stay_in_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("read only");
+        std::fs::write(&path, []).unwrap();
+        for offload in [Offload::default(), Offload::into(Some(File::open(&path).unwrap()))] {
+            let (all, shared) = ([numbers(1, 4), numbers(2, 3)], numbers(3, 6));
+            let kept = offload.put(&all);
+            assert!(
+                kept.iter()
+                    .zip(&all)
+                    .all(|(kept, numbers)| matches!(kept, Kept::Here(own) if Arc::ptr_eq(own, numbers)))
+            );
+            let adapter = Adapter { pairs: vec![Pair { a: shared, b: numbers(5, 2) }] };
+            assert_eq!(offload.adapter(&adapter, true).read().unwrap(), adapter);
+        }
+    }
+
+    #[test]
+    fn adapters_and_moments_are_what_they_were() {
+        let offload = Offload::to_file();
+        let pair = |at: u32| Pair { a: Arc::new(vec![at as f32; 4]), b: Arc::new(vec![-0.5, at as f32]) };
+        let adapter = Adapter { pairs: vec![pair(1), pair(2)] };
+        for (owns_a, in_memory) in [(true, 0), (false, 2 * 4 * BYTES)] {
+            let kept = offload.adapter(&adapter, owns_a);
+            let read = kept.read().unwrap();
+            assert_eq!((&read, kept.size()), (&adapter, adapter.bytes()));
+            assert_eq!(kept.pairs.iter().flatten().map(Kept::bytes).sum::<usize>(), in_memory);
+            assert_eq!(Arc::ptr_eq(&read.pairs[1].a, &adapter.pairs[1].a), !owns_a, "what is shared stays shared");
+        }
+        let kept = |number: f32| Kept::from(vec![number; 3]);
+        let moments = Moments { steps: 7, first: vec![kept(1.0), kept(2.0)], second: vec![kept(3.0), kept(4.0)] };
+        let away = offload.moments(moments.clone());
+        assert_eq!((&away, away.bytes(), moments.bytes()), (&moments, 0, 12 * BYTES));
+        assert_eq!(offload.moments(away.clone()).first[1].place(), away.first[1].place(), "away already");
+        assert_ne!(away, Moments { second: vec![kept(3.0), kept(4.5)], ..moments });
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_is_an_error() {
+        let offload = Offload::to_file();
+        let kept = offload.put(&[numbers(1, 10)]);
+        open(offload.0.as_ref().unwrap()).file.set_len(8).unwrap();
+        let error = kept[0].read().unwrap_err().to_string();
+        assert!(error.contains("OFFLOAD=false"), "{error}");
+        assert_ne!(kept[0], kept[0].clone(), "what cannot be read equals nothing");
+    }
+}

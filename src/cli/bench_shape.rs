@@ -1,0 +1,75 @@
+//! Random weights of a known shape, as a file, for benches that play whole runs.
+//!
+//! The program calls itself with that file: so what drawing the weights takes is not measured.
+
+use std::{
+    ffi::OsString,
+    process::{Command, ExitCode},
+};
+
+use clap::Args;
+
+use super::bench::parse_mix;
+use crate::{
+    app::AppError,
+    brain::files::Mix,
+    lab::bench::{SMOLLM_135M, shape_file},
+};
+
+/// Flags of benches that need a model's file.
+#[derive(Debug, Args)]
+pub(super) struct ShapeArgs {
+    /// Random weights of a known shape, in place of a model: smollm-135m. They are drawn into a temporary file.
+    #[arg(long, value_name = "NAME", value_parser = ["smollm-135m"], conflicts_with = "model")]
+    shape: Option<String>,
+    /// How the random weights are quantised: f32, f16, q8_0, q4_0 or q4_k_m.
+    #[arg(long, value_name = "TYPE", default_value = "q4_0", value_parser = parse_mix, requires = "shape")]
+    quant: Mix,
+}
+
+impl ShapeArgs {
+    /// Where a shape is named, this very command with a file of it; else nothing.
+    pub(super) fn measured_elsewhere(&self) -> Option<Result<ExitCode, AppError>> {
+        self.shape.as_ref().map(|_| self.measure())
+    }
+
+    fn measure(&self) -> Result<ExitCode, AppError> {
+        let file = shape_file(&SMOLLM_135M, self.quant)?;
+        let failed = |error: std::io::Error| AppError::Mind(format!("The program cannot call itself ({error})."));
+        let program = std::env::current_exe().map_err(failed)?;
+        let status = Command::new(program)
+            .args(without(std::env::args_os().skip(1), &["--shape", "--quant"]))
+            .arg("--model")
+            .arg(file.path())
+            .status()
+            .map_err(failed)?;
+        Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+/// Arguments without some flags and their values.
+fn without(all: impl Iterator<Item = OsString>, flags: &[&str]) -> Vec<OsString> {
+    let (mut kept, mut is_value) = (Vec::new(), false);
+    for argument in all {
+        let text = argument.to_string_lossy();
+        let is_flag = flags.contains(&&*text);
+        let is_both = flags.iter().any(|flag| text.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')));
+        if !is_value && !is_flag && !is_both {
+            kept.push(argument.clone());
+        }
+        is_value = is_flag && !is_value;
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shape_is_left_out_of_the_arguments() {
+        let all = "bench memory --shape smollm-135m --set lora.layers=10 --quant=q8_0 --json --quant q4_0 --shaped";
+        let kept = without(all.split(' ').map(OsString::from), &["--shape", "--quant"]);
+        assert_eq!(kept, ["bench", "memory", "--set", "lora.layers=10", "--json", "--shaped"]);
+    }
+}
