@@ -84,7 +84,7 @@ pub struct MemoryReport {
     pub model: u64,
     /// Adapters of the living, those that they were born with, the founders' and the hall of fame's; what several share once.
     pub adapters: u64,
-    /// Adapters of the dead whose children live.
+    /// Adapters of the dead whose children live, but for what they share with the others.
     pub forebears: u64,
     /// The optimiser's moments.
     pub moments: u64,
@@ -121,27 +121,26 @@ pub fn memory_report(world: &mut World, shelf: Option<&Shelf>, before: MemoryRep
     };
     let Some(shelf) = shelf else { return report };
     report.caches = shelf.cached();
-    report.forebears = shelf.try_forebears().map_or(before.forebears, |dead| dead.resident() as u64);
-    (report.adapters, report.moments) = adapter_bytes(shelf).unwrap_or((before.adapters, before.moments));
+    let taken = mind_bytes(shelf).unwrap_or([before.adapters, before.forebears, before.moments]);
+    [report.adapters, report.forebears, report.moments] = taken;
     report
 }
 
-/// Bytes of adapters and of moments; `None` if the worker is at the shelf just now.
-fn adapter_bytes(shelf: &Shelf) -> Option<(u64, u64)> {
+/// Bytes in memory of adapters, of what the dead have beside these, and of moments; `None` if the worker is at the shelf just now.
+fn mind_bytes(shelf: &Shelf) -> Option<[u64; 3]> {
     let population = shelf.try_open()?.clone();
+    let dead: Vec<KeptAdapter> = shelf.try_forebears()?.iter().map(|(_, kept)| kept.clone()).collect();
     let minds = population.minds.values();
     let adapters = minds.clone().flat_map(|mind| std::iter::once(&mind.adapter).chain(&mind.genome));
-    let mut seen = HashSet::new();
-    let mut bytes = 0;
     let living = adapters.chain(&population.founders).cloned().map(KeptAdapter::from);
-    for numbers in
-        living.chain(population.hall.values().cloned()).flat_map(|adapter| adapter.pairs.into_iter().flatten())
-    {
-        if seen.insert(numbers.place()) {
-            bytes += numbers.bytes() as u64;
-        }
-    }
-    Some((bytes, minds.map(|mind| mind.moments.bytes() as u64).sum()))
+    let mut seen = HashSet::new();
+    let mut bytes_of = |adapter: KeptAdapter| {
+        let unseen = adapter.pairs.into_iter().flatten().filter(|numbers| seen.insert(numbers.place()));
+        unseen.map(|numbers| numbers.bytes() as u64).sum::<u64>()
+    };
+    let adapters = living.chain(population.hall.values().cloned()).map(&mut bytes_of).sum();
+    let forebears = dead.into_iter().map(bytes_of).sum();
+    Some([adapters, forebears, minds.map(|mind| mind.moments.bytes() as u64).sum()])
 }
 
 fn history_bytes(world: &World) -> u64 {

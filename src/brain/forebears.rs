@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use super::{
     lora::Adapter,
-    offload::{Kept, KeptAdapter},
+    offload::KeptAdapter,
     population::{Mind, Name},
 };
 use crate::protocol::{Breed, CreatureId};
@@ -58,11 +58,6 @@ impl Forebears {
     /// Bytes of their numbers, in memory or not, reckoned as if they shared nothing.
     pub fn bytes(&self) -> usize {
         self.dead.values().map(|dead| dead.adapter.size()).sum()
-    }
-
-    /// Bytes that they take in memory, reckoned as if they shared nothing.
-    pub fn resident(&self) -> usize {
-        self.dead.values().flat_map(|dead| dead.adapter.pairs.iter().flatten()).map(Kept::bytes).sum()
     }
 
     /// Follows a breeding: of those among `minds` who do not live on, parents of the living are kept.

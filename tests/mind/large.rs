@@ -14,7 +14,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{PROMPTS, load, plan, thinker, transcript};
 
 /// Above four million weights, from which on a model is large.
-const LARGE: LlamaConfig = LlamaConfig {
+pub(super) const LARGE: LlamaConfig = LlamaConfig {
     hidden: 256,
     inner: 768,
     layers: 6,

@@ -4,6 +4,7 @@
 mod free;
 mod int8;
 mod large;
+mod offload;
 
 use std::path::Path;
 
