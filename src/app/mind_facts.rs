@@ -39,11 +39,12 @@ pub struct MindLook {
     pub version: u64,
     /// How much the adapter with which it was born changes each matrix, where that is kept beside.
     pub born_norms: Option<Vec<SiteNorm>>,
-    /// Bytes that its adapter takes, and the optimiser's moments.
+    /// Bytes that its adapter has, and that the optimiser's moments take in memory.
     pub bytes: (u64, u64),
 }
 
-/// Looks into a mind; `None` if nobody knows it, or the worker is at the shelf just now.
+/// Looks into a mind; `None` if nobody knows it, it was put aside and cannot be read, or the worker is at the shelf just now. The dead of a
+/// large model are read from a file.
 pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
     // Numbers are shared: what is taken along is no copy, and the shelf is free again at once.
     let population = shelf.try_open()?;

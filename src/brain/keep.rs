@@ -14,7 +14,7 @@ use super::{
     error::{BrainError, Result},
     learn::Moments,
     lora::{Adapter, AdapterLayout, Pair},
-    offload::{Kept, KeptAdapter},
+    offload::{Kept, KeptAdapter, Place},
     population::{Mind, Name, Population},
 };
 
@@ -48,7 +48,7 @@ struct Contents {
 #[derive(Default)]
 struct Pool {
     tensors: Vec<Kept>,
-    known: HashMap<(usize, usize), usize>,
+    known: HashMap<Place, usize>,
 }
 
 impl Pool {

@@ -56,15 +56,34 @@ pub(super) fn write_numbers(file: &mut File, at: u64, numbers: &[f32]) -> io::Re
 
 /// Where numbers can be put aside; without a file they stay where they are.
 #[derive(Debug, Clone, Default)]
-pub struct Offload(Option<Arc<Mutex<Places>>>);
+pub struct Offload(Option<Arc<Places>>);
 
 /// A file, and which parts of it are taken.
 #[derive(Debug)]
 struct Places {
-    file: File,
+    file: Mutex<File>,
+    /// Apart from the file, so that who lets go of a block never waits for a disk.
+    free: Mutex<Free>,
+}
+
+#[derive(Debug, Default)]
+struct Free {
+    /// Where the file ends.
     end: u64,
     /// Where parts begin that are free again, by how many numbers they hold: the blocks of a population have few sizes.
-    free: BTreeMap<usize, Vec<u64>>,
+    parts: BTreeMap<usize, Vec<u64>>,
+}
+
+impl Places {
+    /// Takes a part of so many numbers, and says where it begins.
+    fn take(&self, len: usize) -> u64 {
+        let mut free = open(&self.free);
+        if let Some(begin) = free.parts.get_mut(&len).and_then(Vec::pop) {
+            return begin;
+        }
+        free.end += (len * BYTES) as u64;
+        free.end - (len * BYTES) as u64
+    }
 }
 
 impl Offload {
@@ -74,7 +93,7 @@ impl Offload {
     }
 
     fn into(file: Option<File>) -> Self {
-        Self(file.map(|file| Arc::new(Mutex::new(Places { file, end: 0, free: BTreeMap::new() }))))
+        Self(file.map(|file| Arc::new(Places { file: Mutex::new(file), free: Mutex::default() })))
     }
 
     /// Puts numbers aside, in one block; they stay in memory where there is no file, or it takes no more.
@@ -120,40 +139,39 @@ impl Offload {
     fn write(&self, all: &[Arc<Vec<f32>>]) -> Option<Block> {
         let places = self.0.as_ref()?;
         let len = all.iter().map(|numbers| numbers.len()).sum();
-        let mut open = open(places);
-        let (end, free) = (open.end, open.free.get_mut(&len).and_then(Vec::pop));
-        open.end += if free.is_none() { (len * BYTES) as u64 } else { 0 };
-        let begin = free.unwrap_or(end);
-        let mut at = begin;
+        // From here on its place is given back when it goes.
+        let block = Block { places: Arc::clone(places), at: places.take(len), len };
+        let (mut file, mut at) = (open(&places.file), block.at);
         for numbers in all {
-            if write_numbers(&mut open.file, at, numbers).is_err() {
-                open.free.entry(len).or_default().push(begin);
-                return None;
-            }
+            write_numbers(&mut file, at, numbers).ok()?;
             at += size_of_val(numbers.as_slice()) as u64;
         }
-        drop(open);
-        Some(Block { places: Arc::clone(places), at: begin, len })
+        drop(file);
+        Some(block)
     }
 }
 
-fn open(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
-    places.lock().unwrap_or_else(PoisonError::into_inner)
+fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A part of the file, which is free again when nobody needs the block any more.
 #[derive(Debug)]
 pub struct Block {
-    places: Arc<Mutex<Places>>,
+    places: Arc<Places>,
     at: u64,
     len: usize,
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        open(&self.places).free.entry(self.len).or_default().push(self.at);
+        open(&self.places.free).parts.entry(self.len).or_default().push(self.at);
     }
 }
+
+/// Where numbers are, for as long as somebody has them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place(usize, usize, usize);
 
 /// Numbers, in memory or in a file.
 #[derive(Debug, Clone)]
@@ -188,7 +206,7 @@ impl Kept {
         };
         let mut numbers = vec![0.0; range.len()];
         let at = block.at + (range.start * BYTES) as u64;
-        read_numbers(&mut open(&block.places).file, at, &mut numbers).map_err(BrainError::Offloaded)?;
+        read_numbers(&mut open(&block.places.file), at, &mut numbers).map_err(BrainError::Offloaded)?;
         Ok(Arc::new(numbers))
     }
 
@@ -214,10 +232,10 @@ impl Kept {
     }
 
     /// Names the place where they are: two that have one are the same numbers.
-    pub fn place(&self) -> (usize, usize) {
+    pub fn place(&self) -> Place {
         match self {
-            Self::Here(numbers) => (Arc::as_ptr(numbers).addr(), 0),
-            Self::Away(block, range) => (Arc::as_ptr(block).addr(), range.start),
+            Self::Here(numbers) => Place(Arc::as_ptr(numbers).addr(), 0, numbers.len()),
+            Self::Away(block, range) => Place(Arc::as_ptr(block).addr(), range.start, range.len()),
         }
     }
 }
@@ -271,7 +289,7 @@ mod tests {
     }
 
     fn length(offload: &Offload) -> u64 {
-        open(offload.0.as_ref().unwrap()).file.metadata().unwrap().len()
+        open(&offload.0.as_ref().unwrap().file).metadata().unwrap().len()
     }
 
     #[test]
@@ -350,7 +368,7 @@ mod tests {
     fn a_file_that_was_cut_off_is_an_error() {
         let offload = Offload::to_file();
         let kept = offload.put(&[numbers(1, 10)]);
-        open(offload.0.as_ref().unwrap()).file.set_len(8).unwrap();
+        open(&offload.0.as_ref().unwrap().file).set_len(8).unwrap();
         let error = kept[0].read().unwrap_err().to_string();
         assert!(error.contains("OFFLOAD=false"), "{error}");
         assert_ne!(kept[0], kept[0].clone(), "what cannot be read equals nothing");

@@ -18,7 +18,7 @@ use super::{
     forebears::Forebears,
     learn::Moments,
     lora::{Adapter, AdapterLayout},
-    offload::{KeptAdapter, Offload},
+    offload::{Kept, KeptAdapter, Offload, Place},
 };
 use crate::protocol::{CreatureId, HabitatId};
 
@@ -109,8 +109,15 @@ impl Population {
 impl Population {
     /// Puts aside what nobody needs who decides: moments, and the hall of fame; A only where creatures have their own.
     pub(super) fn put_aside(&mut self, offload: &Offload, owns_a: bool) -> Result<()> {
+        // What several have they have together afterwards, too.
+        let mut known: BTreeMap<Vec<Place>, Arc<Moments>> = BTreeMap::new();
         for mind in self.minds.values_mut() {
-            mind.moments = Arc::new(offload.moments(Moments::clone(&mind.moments)));
+            let places = mind.moments.first.iter().chain(&mind.moments.second).map(Kept::place).collect();
+            let aside = || Arc::new(offload.moments(Moments::clone(&mind.moments)));
+            let aside = Arc::clone(known.entry(places).or_insert_with(aside));
+            if aside.steps == mind.moments.steps {
+                mind.moments = aside;
+            }
         }
         for adapter in self.hall.values_mut() {
             *adapter = offload.adapter(&adapter.read()?, owns_a);

@@ -20,9 +20,8 @@ const SMALL: usize = 1 << 22;
 /// numbers do not all compete for the same few places in it.
 pub(super) const GAP: usize = 16;
 
-/// Groups of six columns of a result up to which the crate gemm takes weights as they lie, where they lie well: the most that it allows.
+/// Groups of columns of a result, as many as a tile has, up to which the crate gemm takes weights as they lie: the most that it allows.
 const MOST_DIRECT: usize = 256;
-static DIRECT: Once = Once::new();
 
 /// Results with at most so many numbers the crate gemm sums in another order.
 const FLAT: usize = 16 * 16;
@@ -72,6 +71,13 @@ impl WeightRows for Rows<'_> {
     }
 }
 
+/// Has the crate gemm, for the whole program, take weights where they lie well for it: they are in the cache, and that it copies them first
+/// costs more than it gains. Results are the same bits.
+fn take_weights_as_they_lie() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| gemm::set_lhs_packing_threshold_single_thread(MOST_DIRECT));
+}
+
 /// Calls `then` with rows `rows` and columns `columns` of weights with rows of `inner` numbers, as a factor.
 pub(super) fn with_part<T>(
     weights: &(impl WeightRows + ?Sized),
@@ -111,6 +117,7 @@ pub(in crate::brain) fn product(
     width: usize,
     adds: bool,
 ) {
+    take_weights_as_they_lie();
     let rows = out.len().checked_div(width).unwrap_or(0);
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
@@ -164,8 +171,7 @@ pub(in crate::brain) fn product_back(
     width: usize,
     adds: bool,
 ) {
-    // A block's weights lie as the crate gemm wants them, and are in the cache: that it copies them first would cost more than it gains.
-    DIRECT.call_once(|| gemm::set_lhs_packing_threshold_single_thread(MOST_DIRECT));
+    take_weights_as_they_lie();
     let rows = dx.len().checked_div(inner).unwrap_or(0);
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");

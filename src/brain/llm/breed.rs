@@ -9,7 +9,7 @@ use crate::{
         error::Result,
         learn::Moments,
         offload::KeptAdapter,
-        population::Mind,
+        population::{Mind, Name},
     },
     protocol::{Birth, Born, Bred, Breed, CreatureId, Honour, Moment, StreamKey},
 };
@@ -31,15 +31,25 @@ impl Llm {
         let lives = |creature: &CreatureId| breed.living.contains(creature);
         self.shelf.forebears().follow(breed, &population.minds, |adapter| self.put_aside(adapter));
         drop(population);
-        // The dead go before the children come, so that both are never in memory; who saves the run meanwhile waits.
         let mut population = self.shelf.open();
-        population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
+        let is_dead = |(habitat, creature): &Name| *habitat == breed.habitat && !lives(creature);
+        let mut dead: Vec<Name> = population.minds.keys().copied().filter(is_dead).collect();
         for (name, child) in minds {
-            match child.grow(self.plan.keeps_genomes || !breed.learned) {
-                Ok(mind) => drop(population.minds.insert(name, mind)),
-                Err(error) => trouble = Some(format!("Creature {} begins as a founder does: {error}", name.1)),
+            let grown = child.grow(self.plan.keeps_genomes || !breed.learned).or_else(|error| {
+                let sentence = format!("Creature {} is the copy of one that lives on: {error}", name.1);
+                trouble.get_or_insert(sentence);
+                let mut living = breed.living.iter().filter_map(|one| population.minds.get(&(breed.habitat, *one)));
+                living.next().cloned().ok_or(())
+            });
+            // One of the dead goes for each that comes, so that both are never all in memory.
+            if let Some(gone) = dead.pop() {
+                population.minds.remove(&gone);
+            }
+            if let Ok(mind) = grown {
+                population.minds.insert(name, mind);
             }
         }
+        population.minds.retain(|name, _| !is_dead(name));
         drop(population);
         self.prefixes.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         Bred { habitat: breed.habitat, born, trouble }
@@ -47,13 +57,12 @@ impl Llm {
 
     /// Keeps copies of the best creatures' adapters, and forgets those of others.
     pub fn honour(&mut self, honour: &Honour) {
+        let living = self.shelf.open().clone();
+        let names = honour.entered.iter().map(|creature| (honour.habitat, *creature));
+        let entered = names.filter_map(|name| Some((name, self.put_aside(&living.minds.get(&name)?.adapter))));
+        let entered: Vec<_> = entered.collect();
         let mut population = self.shelf.open();
-        for creature in &honour.entered {
-            let name = (honour.habitat, *creature);
-            if let Some(adapter) = population.minds.get(&name).map(|mind| mind.adapter.clone()) {
-                population.hall.insert(name, self.put_aside(&adapter));
-            }
-        }
+        population.hall.extend(entered);
         population
             .hall
             .retain(|(habitat, creature), _| *habitat != honour.habitat || honour.standing.contains(creature));

@@ -9,7 +9,7 @@ use crate::{
     brain::{
         catalog::{TOKENS, row_bytes},
         error::Result,
-        learn::{Exercise, HiddenStates, Slope, Target, Teacher, Uses, norm, update},
+        learn::{Exercise, HiddenStates, Moments, Slope, Target, Teacher, Uses, norm, update},
         lora::Adapter,
         population::{Mind, Name},
     },
@@ -95,10 +95,13 @@ impl Llm {
                 classes.iter_mut().for_each(|class| self.teach(class));
             }
         });
+        let mut taught: Vec<_> = classes.into_iter().flatten().collect();
+        for Pupil { mind, .. } in &mut taught {
+            mind.moments = Arc::new(self.offload.moments(Moments::clone(&mind.moments)));
+        }
         let mut population = self.shelf.open();
-        for mut pupil in classes.into_iter().flatten() {
+        for pupil in taught {
             if pupil.learned.refused.is_none() {
-                pupil.mind.moments = Arc::new(self.offload.moments(Arc::unwrap_or_clone(pupil.mind.moments)));
                 population.minds.insert(name(pupil.lesson), pupil.mind);
             }
             learned.push(pupil.learned);

@@ -106,7 +106,7 @@ impl Batch {
         &self.sequences[at]
     }
 
-    /// All rows in spans of whole sequences, each of about `most` rows at the most.
+    /// All rows in as many spans as are needed if none has more than `most` rows, each of whole sequences, so that it may have a few more.
     pub fn spans(&self, most: usize) -> Vec<Range<usize>> {
         let count = self.rows().div_ceil(most.max(1));
         let (mut spans, mut from) = (Vec::with_capacity(count), 0);

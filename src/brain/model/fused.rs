@@ -113,7 +113,7 @@ impl Fused<'_> {
         let (d, only) = (self.block.attention.o.out(), pass.only(layer));
         let adapters = |target| adapters_of(pass.lora, layer, target, only);
         let mut gated = None;
-        if keeps || only.is_some() {
+        if keeps || only.is_some() || pass.batch.rows() <= MLP_ROWS {
             gated = self.mlp(&mut out, arithmetic, adapters, keeps)?;
         } else {
             // The widest rows of all are made of a part of the batch at a time.

@@ -30,6 +30,9 @@ pub fn write_shape(out: &mut (impl Write + Seek), config: &LlamaConfig, mix: Mix
         return Err(BrainError::Setting("The shape's vocabulary is too small".to_owned()));
     }
     fill_up(&mut tokens, &mut merges, config.vocabulary);
+    if tokens.len() < config.vocabulary {
+        return Err(BrainError::Setting("There are not as many words as the shape has".to_owned()));
+    }
     let name = format!("random weights of {} parameters", config.parameters());
     let note = GgufNote { name: &name, description: "Random weights to measure with", license: "none" };
     let metadata = metadata(&note, config, &tokens, &merges);
