@@ -35,6 +35,8 @@ impl ShapeArgs {
 
     fn measure(&self) -> Result<ExitCode, AppError> {
         let file = shape_file(&SMOLLM_135M, self.quant)?;
+        // Ctrl-C ends the call; this side goes on until then, and takes the file away.
+        let _ = ctrlc::set_handler(|| {});
         let failed = |error: std::io::Error| AppError::Mind(format!("The program cannot call itself ({error})."));
         let program = std::env::current_exe().map_err(failed)?;
         let status = Command::new(program)
