@@ -9,9 +9,10 @@
 
 #[cfg(target_arch = "aarch64")]
 mod arm;
-mod columns;
 mod instructions;
 mod int8;
+mod large;
+mod outer;
 mod panel;
 mod portable;
 mod product;
@@ -22,6 +23,7 @@ mod wide;
 mod x86;
 
 pub(super) use int8::product_rounded;
+pub(super) use large::{Turned, is_large, product_turned};
 pub(super) use panel::{BLOCK, Code, WholeRows};
 pub(super) use product::{Factor, Rows, WeightRows, multiply, product, product_back};
 pub(super) use rounded::Rounded;

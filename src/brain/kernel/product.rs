@@ -7,7 +7,7 @@ use std::{cell::RefCell, ops::Range, sync::Once};
 use gemm::{Parallelism, gemm};
 use rayon::prelude::*;
 
-use super::columns::{is_better_in_columns, product_in_columns};
+use super::large::{Turned, back_of_large, is_large, product_turned};
 
 /// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache. A multiple of
 /// 32 numbers, which are two registers of AVX-512 and a block of the usual quantised types.
@@ -121,13 +121,15 @@ pub(in crate::brain) fn product(
     let rows = out.len().checked_div(width).unwrap_or(0);
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    if is_large(inner, width) {
+        let mut turned = Turned::default();
+        turned.fill(x, inner);
+        return product_turned(&turned, weights, out, width, adds);
+    }
     let narrowest = if width.is_multiple_of(BLOCK) { BLOCK.min(width) } else { width % BLOCK };
     let few = (FLAT / narrowest.max(1)).max(if narrowest <= SMALL_SIDE && inner > DEEP { SMALL_SIDE } else { 0 });
     if rows > 0 && width > 0 && rows <= few {
         return product_of_few(x, weights, out, inner, width, adds, few + 1);
-    }
-    if is_better_in_columns(rows, inner, width) {
-        return product_in_columns(x, weights, out, inner, width, adds);
     }
     let (x, target, scale) = (Factor::new(x, rows, inner), Target::of(out, width), adds.then_some(1.0));
     let block = |range: Range<usize>| {
@@ -175,6 +177,9 @@ pub(in crate::brain) fn product_back(
     let rows = dx.len().checked_div(inner).unwrap_or(0);
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    if is_large(inner, width) {
+        return back_of_large(dy, weights, dx, inner, width, adds);
+    }
     let target = Target::of(dx, inner);
     let block = |columns: Range<usize>| {
         // At least once: an empty sum is zero.
@@ -241,6 +246,20 @@ impl<'a> Factor<'a> {
         Self { transposed: !self.transposed, ..self }
     }
 
+    /// Columns and rows of a factor that is not transposed.
+    ///
+    /// # Panics
+    /// If it is.
+    pub(super) const fn lying(&self) -> (usize, usize) {
+        assert!(!self.transposed, "a factor as it lies");
+        (self.columns, self.rows)
+    }
+
+    /// Where it begins, and the numbers from the beginning of a row to that of the next.
+    pub(super) const fn begin(&self) -> (*const f32, usize) {
+        (self.numbers.as_ptr(), self.step)
+    }
+
     const fn shape(&self) -> (usize, usize) {
         if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
     }
@@ -277,21 +296,6 @@ impl Target {
     pub(super) fn at(self, row: usize, column: usize) -> *mut f32 {
         assert!(row < self.rows && column < self.width, "shapes of a product");
         self.numbers.wrapping_add(row * self.width + column)
-    }
-
-    /// Copies numbers of one row from a column on to every `step`-th place of `to`, to its end.
-    ///
-    /// # Panics
-    /// If there are no such numbers.
-    ///
-    /// # Safety
-    /// What this was made of must live, and nobody else may write those numbers meanwhile.
-    pub(super) unsafe fn take(self, row: usize, column: usize, to: &mut [f32], step: usize) {
-        let count = to.len().div_ceil(step);
-        assert!(row < self.rows && column + count <= self.width, "shapes of a product");
-        // SAFETY: the assertion keeps this within the numbers, which nobody writes.
-        let own = unsafe { std::slice::from_raw_parts(self.numbers.add(row * self.width + column), count) };
-        to.iter_mut().step_by(step).zip(own).for_each(|(to, number)| *to = *number);
     }
 
     /// Columns `columns` of one row become, or grow by where `adds`, the first numbers of `sums`.

@@ -16,7 +16,7 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as CandleResu
 use super::Matrix;
 use crate::{
     brain::{
-        kernel::{Rounded, product, product_back, product_rounded},
+        kernel::{Rounded, Turned, is_large, product, product_back, product_rounded, product_turned},
         lora::Grouped,
     },
     config::Arithmetic,
@@ -25,19 +25,23 @@ use crate::{
 thread_local! {
     /// Room for rows that a thread rounds, kept from block to block.
     static ROUNDED: Cell<Option<Rounded>> = const { Cell::new(None) };
+    /// The same for rows that it turns.
+    static TURNED: Cell<Option<Turned>> = const { Cell::new(None) };
 }
 
-/// Rows of numbers that one or several matrices are multiplied with. Where they may be rounded, they are, once for all.
+/// Rows of numbers that one or several matrices are multiplied with. Where they may be rounded, they are, once for all; and where
+/// matrices are large, they become columns once for all.
 pub(super) struct Inputs<'a> {
     numbers: &'a [f32],
     arithmetic: Arithmetic,
     rounded: Option<Rounded>,
+    turned: Option<Turned>,
 }
 
 impl<'a> Inputs<'a> {
     /// Rows `[rows, in]`, and how they may be multiplied with quantised weights.
     pub(super) const fn new(numbers: &'a [f32], arithmetic: Arithmetic) -> Self {
-        Self { numbers, arithmetic, rounded: None }
+        Self { numbers, arithmetic, rounded: None, turned: None }
     }
 
     /// How many numbers they are.
@@ -58,12 +62,29 @@ impl<'a> Inputs<'a> {
         assert_eq!(rounded.inner(), inner, "shapes of a product");
         rounded
     }
+
+    /// They as columns.
+    ///
+    /// # Panics
+    /// If they were turned for a matrix with rows of another length.
+    fn turned(&mut self, inner: usize) -> &Turned {
+        let turned = self.turned.get_or_insert_with(|| {
+            let mut turned = TURNED.take().unwrap_or_default();
+            turned.fill(self.numbers, inner);
+            turned
+        });
+        assert_eq!(turned.inner(), inner, "shapes of a product");
+        turned
+    }
 }
 
 impl Drop for Inputs<'_> {
     fn drop(&mut self) {
         if self.rounded.is_some() {
             ROUNDED.set(self.rounded.take());
+        }
+        if self.turned.is_some() {
+            TURNED.set(self.turned.take());
         }
     }
 }
@@ -90,12 +111,7 @@ impl Matrix {
         adapters: Option<&Grouped>,
         adds: bool,
     ) -> CandleResult<()> {
-        let (inner, width) = (self.inner(), self.out());
-        self.with_rows(|weights| product(x, weights, out, inner, width, adds))?;
-        if let Some(grouped) = adapters {
-            grouped.add_to(x, out, inner, width);
-        }
-        Ok(())
+        self.apply_to_inputs(&mut Inputs::new(x, Arithmetic::F32), out, adapters, adds)
     }
 
     /// The same in the arithmetic that the rows allow: rounded to int8 where these weights are whole numbers. The adapters' part is
@@ -113,8 +129,11 @@ impl Matrix {
         let (inner, width) = (self.inner(), self.out());
         let is_done = x.arithmetic == Arithmetic::Int8
             && self.with_whole_rows(|weights| product_rounded(x.rounded(inner), weights, out, width, adds))?;
-        if !is_done {
-            return self.apply_to_rows(x.numbers, out, adapters, adds);
+        if !is_done && is_large(inner, width) {
+            let turned = x.turned(inner);
+            self.with_rows(|weights| product_turned(turned, weights, out, width, adds))?;
+        } else if !is_done {
+            self.with_rows(|weights| product(x.numbers, weights, out, inner, width, adds))?;
         }
         if let Some(grouped) = adapters {
             grouped.add_to(x.numbers, out, inner, width);

@@ -1,0 +1,201 @@
+//! Tiles of a product in f32: up to eight rows by up to three registers of columns, whose sums stay in registers from the first
+//! outer product to the last (Goto and van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication").
+//!
+//! This module does *not* know which factor is the weights.
+
+use std::ops::Range;
+
+use pulp::{Simd, WithSimd};
+
+use super::product::Factor;
+
+/// Registers of columns that a tile has at most.
+const WIDE: usize = 3;
+/// Rows that a tile has at most, by how many registers there are, and how many of them columns take.
+const fn tall(registers: usize, wide: usize) -> usize {
+    if registers >= 32 || wide == 1 { 8 } else { 4 }
+}
+
+/// Numbers of the widest register.
+pub(super) const LANES: usize = 16;
+/// Half as many: so many columns alone are made in registers of half the width.
+pub(super) const HALF: usize = LANES / 2;
+/// Columns that tiles of the widest registers have at most.
+pub(super) const PANEL: usize = WIDE * LANES;
+
+/// What is fetched into the cache while a tile is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ahead {
+    /// Nothing: it is there.
+    Nothing,
+    /// The rows of b after the tile's, which lie without a gap.
+    Rows,
+    /// The columns of a after the tile's.
+    Columns,
+}
+
+/// `c[m, l] = Σₛ b[m, s] · a[s, l]`, or `+=` where `adds`: a `[depth, lanes]`, b `[rows, depth]`, neither transposed.
+pub(super) struct Outer<'a> {
+    /// Columns side by side: a multiple of [`LANES`], or [`HALF`] of that.
+    pub(super) a: Factor<'a>,
+    /// Numbers that each stand for a whole register.
+    pub(super) b: Factor<'a>,
+    /// Where c begins.
+    pub(super) c: *mut f32,
+    /// Numbers from the beginning of a row of c to that of the next.
+    pub(super) c_step: usize,
+    /// Whether c grows.
+    pub(super) adds: bool,
+    /// What will be needed next.
+    pub(super) ahead: Ahead,
+}
+
+impl Outer<'_> {
+    /// Makes it, on the caller's thread. Each sum is made in the order of s, whatever stands beside it.
+    ///
+    /// # Panics
+    /// If the shapes do not fit.
+    ///
+    /// # Safety
+    /// c must have as many rows and columns as the product, and nobody else may read or write them meanwhile.
+    pub(super) unsafe fn make(self) {
+        let (lanes, depth) = self.a.lying();
+        let fits = lanes == HALF || lanes.is_multiple_of(LANES);
+        assert!(self.b.lying().0 == depth && fits, "shapes of a product");
+        #[cfg(target_arch = "x86_64")]
+        if lanes == HALF
+            && let Some(half) = pulp::x86::V3::try_new()
+        {
+            return Simd::vectorize(half, self);
+        }
+        pulp::Arch::new().dispatch(self);
+    }
+}
+
+impl WithSimd for Outer<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let ((a, a_step), (b, b_step)) = (self.a.begin(), self.b.begin());
+        let ((lanes, depth), rows) = (self.a.lying(), self.b.lying().1);
+        for panel in parts(lanes / S::F32_LANES, WIDE) {
+            let column = panel.start * S::F32_LANES;
+            for (at, tile) in parts(rows, tall(S::REGISTER_COUNT, panel.len())).enumerate() {
+                // Each line is asked for once, by one of the first tiles.
+                let (ahead, ahead_step) = match self.ahead {
+                    Ahead::Rows if column == 0 => (b.wrapping_add(tile.end * b_step), tile.len()),
+                    Ahead::Columns if at < panel.len() => {
+                        (a.wrapping_add(column + (panel.len() + at) * S::F32_LANES), a_step)
+                    }
+                    _ => (a.wrapping_add(column), a_step),
+                };
+                // SAFETY: factors hold their shapes, and the caller answers for c.
+                unsafe {
+                    let one = Tile {
+                        a: a.add(column),
+                        a_step,
+                        b: b.add(tile.start * b_step),
+                        b_step,
+                        depth,
+                        c: self.c.add(tile.start * self.c_step + column),
+                        c_step: self.c_step,
+                        adds: self.adds,
+                        ahead,
+                        ahead_step,
+                    };
+                    one.of_shape(simd, panel.len(), tile.len());
+                }
+            }
+        }
+    }
+}
+
+/// Cuts a number of things into as few parts as have at most `most` of them, which are as even as can be.
+pub(super) fn parts(all: usize, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let count = all.div_ceil(most);
+    (0..count).map(move |at| at * all / count..(at + 1) * all / count)
+}
+
+/// One tile: where its factors and its result begin, and the steps from row to row.
+struct Tile {
+    a: *const f32,
+    a_step: usize,
+    b: *const f32,
+    b_step: usize,
+    depth: usize,
+    c: *mut f32,
+    c_step: usize,
+    adds: bool,
+    ahead: *const f32,
+    ahead_step: usize,
+}
+
+impl Tile {
+    /// Makes it with as many registers of columns and rows as are named.
+    #[inline(always)]
+    unsafe fn of_shape<S: Simd>(&self, simd: S, wide: usize, tall: usize) {
+        macro_rules! shapes {
+            ($($wide:literal: $($tall:literal)+;)+) => {
+                // SAFETY: as the caller says.
+                unsafe {
+                    match (wide, tall) {
+                        $($(($wide, $tall) => self.make::<S, $wide, $tall>(simd),)+)+
+                        _ => unreachable!("a tile of {wide} registers by {tall} rows"),
+                    }
+                }
+            };
+        }
+        shapes! {
+            1: 1 2 3 4 5 6 7 8;
+            2: 1 2 3 4 5 6 7 8;
+            3: 1 2 3 4 5 6 7 8;
+        }
+    }
+
+    /// Makes it.
+    ///
+    /// # Safety
+    /// All that is read and written must be there.
+    #[inline(always)]
+    unsafe fn make<S: Simd, const W: usize, const M: usize>(&self, simd: S) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let mut sums = [[simd.splat_f32s(0.0); W]; M];
+            let (mut a, mut ahead) = (self.a, self.ahead);
+            for s in 0..self.depth {
+                fetch(ahead);
+                let mut columns = [simd.splat_f32s(0.0); W];
+                for w in 0..W {
+                    columns[w] = a.add(w * S::F32_LANES).cast::<S::f32s>().read_unaligned();
+                }
+                for m in 0..M {
+                    let b = simd.splat_f32s(*self.b.add(m * self.b_step + s));
+                    for w in 0..W {
+                        sums[m][w] = simd.mul_add_e_f32s(b, columns[w], sums[m][w]);
+                    }
+                }
+                (a, ahead) = (a.wrapping_add(self.a_step), ahead.wrapping_add(self.ahead_step));
+            }
+            for m in 0..M {
+                for w in 0..W {
+                    let to = self.c.add(m * self.c_step + w * S::F32_LANES).cast::<S::f32s>();
+                    let sum = if self.adds { simd.add_f32s(to.read_unaligned(), sums[m][w]) } else { sums[m][w] };
+                    to.write_unaligned(sum);
+                }
+            }
+        }
+    }
+}
+
+/// Has the line of the cache fetched where a number is, if there is one.
+#[inline(always)]
+fn fetch(at: *const f32) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: this reads nothing that the program could see, and no address is wrong for it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
+}
