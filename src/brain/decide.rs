@@ -120,14 +120,19 @@ impl Scorer {
         Ok(self.by_fork(&self.read(model, &laid, &layout.activate(&laid.owners))?))
     }
 
-    /// Lays questions side by side, each with its branches.
+    /// Lays questions side by side, each with its branches. Neighbours with the same adapter have what they begin with in common.
     pub fn lay<'a>(&self, questions: &[Question<'a>]) -> Laid<'a> {
         let mut batch = Batch::default();
         let mut wanted = Vec::with_capacity(questions.len() * self.forks.len());
         let mut owners: Vec<(Range<usize>, &Adapter)> = Vec::new();
-        for question in questions {
+        let (mut first, mut before) = (0, None);
+        for (at, question) in questions.iter().enumerate() {
+            let owner = question.adapter.map(std::ptr::from_ref);
+            if before.replace(owner) != Some(owner) {
+                first = at;
+            }
             let from = question.tokens.len().saturating_sub(self.context);
-            let placed = batch.push(&question.tokens[from..], &self.branches);
+            let placed = batch.push_beside(&question.tokens[from..], &self.branches, first);
             let row = |branch: &Option<usize>| branch.map_or(placed.last, |at| placed.branches[at]);
             wanted.extend(self.forks.iter().map(|(branch, _)| row(branch) as u32));
             let Some(adapter) = question.adapter else { continue };

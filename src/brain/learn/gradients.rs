@@ -227,7 +227,9 @@ fn top(path: &str) -> Case {
 #[test]
 fn kept_hidden_states_give_the_same_bits_whatever_stood_beside_them() {
     for base in ["llama-f32.gguf", "llama-q8_0.gguf", "llama-q4_k.gguf", "llama-hf", "gpt-neo-hf"] {
-        let case = top(base);
+        let mut case = top(base);
+        // The second agent's begin alike.
+        case.prompts[1] = vec![vec![12, 290, 7], vec![12, 290, 18, 3], vec![12, 17]];
         let hidden = HiddenStates::new(1 << 20).unwrap();
         let teach = |agents: &[usize], prompts: usize, hidden: Option<&HiddenStates>| {
             let exercise = |at: &usize| Exercise {
@@ -243,6 +245,43 @@ fn kept_hidden_states_give_the_same_bits_whatever_stood_beside_them() {
             assert!(teach(agents, prompts, Some(&hidden)) == teach(agents, prompts, None), "{base}: {agents:?}");
         }
         assert_eq!(hidden.uses(), Uses { found: 1 + 4 + 6, missed: 1 + 3 + 2 }, "{base}");
+    }
+}
+
+/// Prompts of one agent that begin alike, as a habitat's do.
+fn alike(path: &str) -> Case {
+    let mut case = Case::new(path);
+    let prompts = [&[9, 33, 120, 7, 14][..], &[9, 33, 120, 8], &[9, 33, 44, 8, 17, 90]];
+    case.prompts = vec![prompts.map(<[u32]>::to_vec).to_vec(); 2];
+    case
+}
+
+#[test]
+fn what_prompts_begin_with_is_learned_through_once_to_the_same_gradient() {
+    for base in ["llama-f32.gguf", "llama-q4_k.gguf", "gpt-neo-hf"] {
+        let case = alike(base);
+        let whole = case.slopes();
+        for (agent, whole) in whole.iter().enumerate() {
+            // One sample at a time, where nothing is shared.
+            let mut sum = whole.gradient.clone();
+            sum.iter_mut().flatten().for_each(|number| *number = 0.0);
+            for at in 0..3 {
+                let one = Exercise {
+                    adapter: &case.adapters[agent],
+                    prompts: &case.prompts[agent][at..=at],
+                    targets: &case.targets[agent][at..=at],
+                };
+                let slope = case.teacher(None).slopes(&case.rule, &[one]).unwrap().remove(0);
+                let both = sum.iter_mut().flatten().zip(slope.gradient.iter().flatten());
+                both.for_each(|(sum, own)| *sum += own / 3.0);
+            }
+            for (site, (whole, sum)) in whole.gradient.iter().zip(&sum).enumerate() {
+                let apart = apart(&vec![whole.clone()], &vec![sum.clone()]);
+                assert!(apart < 1e-5, "{base}, agent {agent}, site {site}: {apart}");
+            }
+        }
+        let worst = case.worst();
+        assert!(worst < 1e-2, "{base}: {worst}");
     }
 }
 

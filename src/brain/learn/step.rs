@@ -124,8 +124,8 @@ impl Teacher<'_> {
     /// The rows that enter the lowest adapted layer, `[rows, d]`: what is kept of them, and else through the layers below.
     fn below(&self, batch: &Batch, lowest: usize) -> Result<Tensor> {
         let Some(hidden) = self.hidden.filter(|_| lowest > 0) else { return self.through(batch, lowest) };
-        let tokens = |at: usize| &batch.tokens[batch.sequences[at].rows.clone()];
-        let mut found: Vec<_> = (0..batch.sequences.len()).map(|at| hidden.find(tokens(at))).collect();
+        let tokens: Vec<_> = batch.sequences.iter().map(|placed| batch.tokens_of(placed)).collect();
+        let mut found: Vec<_> = tokens.iter().map(|tokens| hidden.find(tokens)).collect();
         let missing: Vec<usize> = (0..found.len()).filter(|at| found[*at].is_none()).collect();
         if !missing.is_empty() {
             let some = batch.only(&missing);
@@ -133,11 +133,15 @@ impl Teacher<'_> {
             let d = rows.len() / some.rows().max(1);
             for (at, placed) in missing.iter().zip(&some.sequences) {
                 let own = &rows[placed.rows.start * d..placed.rows.end * d];
-                hidden.keep(tokens(*at), own);
+                hidden.keep(&tokens[*at], own);
                 found[*at] = Some(own.to_vec());
             }
         }
-        let rows: Vec<f32> = found.into_iter().flatten().flatten().collect();
+        // What a sequence begins with is there once.
+        let mut rows = Vec::new();
+        for ((all, tokens), placed) in found.iter().flatten().zip(&tokens).zip(&batch.sequences) {
+            rows.extend_from_slice(&all[all.len() / tokens.len() * (tokens.len() - placed.rows.len())..]);
+        }
         let d = rows.len() / batch.rows();
         Ok(Tensor::from_vec(rows, (batch.rows(), d), &self.model.output().device())?)
     }

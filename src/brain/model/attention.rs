@@ -11,7 +11,7 @@ use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, 
 use rayon::prelude::*;
 
 use super::{
-    batch::Sight,
+    batch::{Sight, rows_of},
     cache::LayerCache,
     lanes::{add_scaled, dot, exp, most, sum, wide},
     product::slice_of,
@@ -205,8 +205,8 @@ impl Attend {
         Ok((rows, width, kv_width))
     }
 
-    /// The gradients of q, k and v for the gradient of the output. Stretches of rows that see nothing of each other are divided
-    /// among threads.
+    /// The gradients of q, k and v for the gradient of the output. Stretches of rows that see nothing of each other, but for what
+    /// they begin with, are divided among threads; what each finds for rows that it begins with is added in their order.
     fn gradients(&self, x: &Inputs, grad: &[f32], rows: usize) -> [Vec<f32>; 3] {
         let (mut dq, mut dk, mut dv) = (vec![0.0; x.q.len()], vec![0.0; x.k.len()], vec![0.0; x.v.len()]);
         let mut parts = Vec::new();
@@ -219,22 +219,42 @@ impl Attend {
             (q_rest, k_rest, v_rest) = (q_after, k_after, v_after);
         }
         let part = |(stretch, q, k, v): (Range<usize>, &mut [f32], &mut [f32], &mut [f32])| {
+            // Rows of one stretch begin with the same.
+            let before: Vec<_> = stretch.clone().take(1).flat_map(|row| rows_of(&self.sights[row].before)).collect();
+            let mut shared = [vec![0.0; before.len() * x.kv_width], vec![0.0; before.len() * x.kv_width]];
             wide(
                 #[inline(always)]
-                || self.gradients_of(x, grad, stretch, [q, k, v]),
+                || self.gradients_of(x, grad, stretch, [q, k, v], &mut shared),
             );
+            (before, shared)
         };
-        if rows * x.width > PARALLEL {
-            parts.into_par_iter().for_each(part);
+        let shared: Vec<_> = if rows * x.width > PARALLEL {
+            parts.into_par_iter().map(part).collect()
         } else {
-            parts.into_iter().for_each(part);
+            parts.into_iter().map(part).collect()
+        };
+        for (before, own) in shared {
+            for (all, own) in [&mut dk, &mut dv].into_iter().zip(&own) {
+                for (row, own) in before.iter().zip(own.chunks_exact(x.kv_width)) {
+                    add_scaled(&mut all[row * x.kv_width..][..x.kv_width], own, 1.0);
+                }
+            }
         }
         [dq, dk, dv]
     }
 
-    /// The same of some rows, which see only each other; `dq`, `dk` and `dv` are theirs.
+    /// The same of some rows, which see only each other and what they begin with; `dq`, `dk` and `dv` are theirs, and `shared` are dk
+    /// and dv of what they begin with.
     #[inline(always)]
-    fn gradients_of(&self, x: &Inputs, grad: &[f32], rows: Range<usize>, [dq, dk, dv]: [&mut [f32]; 3]) {
+    fn gradients_of(
+        &self,
+        x: &Inputs,
+        grad: &[f32],
+        rows: Range<usize>,
+        [dq, dk, dv]: [&mut [f32]; 3],
+        [shared_dk, shared_dv]: &mut [Vec<f32>; 2],
+    ) {
+        let begins = shared_dk.len() / x.kv_width;
         let head = self.layer.head;
         let (mut keys, mut weights, mut scores) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows.clone() {
@@ -244,6 +264,7 @@ impl Attend {
             }
             keys.clear();
             keys.extend(self.sights[row].rows(self.layer.window));
+            let hidden = self.sights[row].len() - keys.len();
             for h in 0..self.layer.heads {
                 self.weigh(x, row, h, &keys, &mut weights);
                 let (q_at, at) = (row * x.width + h * head, self.kv_offset(h));
@@ -255,8 +276,13 @@ impl Attend {
                     *score = dot(out, &x.v[key * x.kv_width + at..][..head]);
                 }
                 let mean: f32 = dot(&weights, &scores);
-                for ((key, weight), score) in keys.iter().zip(&weights).zip(&scores) {
-                    let (kv_at, own) = (key * x.kv_width + at, (key - rows.start) * x.kv_width + at);
+                for (((place, key), weight), score) in (hidden..).zip(&keys).zip(&weights).zip(&scores) {
+                    let kv_at = key * x.kv_width + at;
+                    let (dk, dv, own) = if place < begins {
+                        (&mut shared_dk[..], &mut shared_dv[..], place * x.kv_width + at)
+                    } else {
+                        (&mut dk[..], &mut dv[..], (key - rows.start) * x.kv_width + at)
+                    };
                     let ds = weight * (score - mean) * self.layer.scale;
                     add_scaled(&mut dv[own..own + head], out, *weight);
                     add_scaled(dq, &x.k[kv_at..kv_at + head], ds);
@@ -267,7 +293,7 @@ impl Attend {
     }
 }
 
-/// Cuts rows into stretches that see nothing of each other, where there are as many keys as rows.
+/// Cuts rows into stretches that see nothing of each other but what they begin with, where there are as many keys as rows.
 fn stretches(sights: &[Sight]) -> Vec<Range<usize>> {
     let first = |sight: &Sight| if sight.trunk.is_empty() { sight.branch.start } else { sight.trunk.start };
     // How far the rows before each see, at most.

@@ -9,15 +9,23 @@
 //! sees       its own trunk so far     |  trunk and its own branch so far
 //! ```
 //!
-//! This module does *not* know what tokens mean.
+//! A sequence may begin with rows of earlier ones, whose trunks begin with the same tokens: these are there once, as in a radix tree
+//! (Zheng et al. 2023, "SGLang", arXiv:2312.07104).
+//!
+//! This module does *not* know what tokens mean, or which sequences have the same adapter.
 
 use std::{ops::Range, sync::Arc};
 
 use crate::config::Arithmetic;
 
+/// Rows of other sequences that a sequence begins with; none where it begins with its own.
+pub type Before = Option<Arc<[Range<usize>]>>;
+
 /// The key rows that a row may attend to: the trunk's part, then its own branch's, in the order of their positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sight {
+    /// Rows of earlier sequences, with which the trunk begins.
+    pub before: Before,
     /// Rows of the trunk.
     pub trunk: Range<usize>,
     /// Rows of the branch, up to the row itself; empty for the trunk's own rows.
@@ -26,26 +34,36 @@ pub struct Sight {
 
 impl Sight {
     /// How many rows are seen.
-    pub const fn len(&self) -> usize {
-        self.trunk.end - self.trunk.start + self.branch.end - self.branch.start
+    pub fn len(&self) -> usize {
+        rows_of(&self.before).count() + self.trunk.len() + self.branch.len()
     }
 
     /// Whether nothing is seen.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The rows seen, in the order of their positions; only the last `window` where there is one.
     pub fn rows(&self, window: Option<usize>) -> impl Iterator<Item = usize> + use<> {
         let hidden = window.map_or(0, |window| self.len().saturating_sub(window));
-        self.trunk.clone().chain(self.branch.clone()).skip(hidden)
+        rows_of(&self.before).chain(self.trunk.clone()).chain(self.branch.clone()).skip(hidden)
     }
+}
+
+/// The rows of other sequences that a sequence begins with.
+pub(super) fn rows_of(before: &Before) -> impl Iterator<Item = usize> + use<> {
+    let before = before.clone();
+    (0..before.as_ref().map_or(0, |before| before.len()))
+        .filter_map(move |at| before.as_ref()?.get(at).cloned())
+        .flatten()
 }
 
 /// Where a sequence's rows lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placed {
-    /// All its rows.
+    /// Rows of earlier sequences, with which it begins.
+    pub before: Before,
+    /// All rows that are its own.
     pub rows: Range<usize>,
     /// The last row of the trunk.
     pub last: usize,
@@ -83,27 +101,60 @@ impl Batch {
 
     /// Adds a sequence: a trunk of at least one token, and branches of at least one token each.
     pub fn push(&mut self, trunk: &[u32], branches: &[Vec<u32>]) -> &Placed {
+        self.push_beside(trunk, branches, self.sequences.len())
+    }
+
+    /// The same, beginning with rows of one of the sequences from `first` on, where that begins with the same tokens; the last row of
+    /// its trunk is its own.
+    pub fn push_beside(&mut self, trunk: &[u32], branches: &[Vec<u32>], first: usize) -> &Placed {
+        let shared = self.shared(&trunk[..trunk.len().saturating_sub(1)], first);
+        let count = rows_of(&shared).count();
         let begin = self.tokens.len();
-        let end = begin + trunk.len();
+        let end = begin + trunk.len() - count;
         let sights = Arc::make_mut(&mut self.sights);
         for at in begin..end {
-            sights.push(Sight { trunk: begin..at + 1, branch: end..end });
+            sights.push(Sight { before: shared.clone(), trunk: begin..at + 1, branch: end..end });
         }
-        self.tokens.extend_from_slice(trunk);
-        self.positions.extend(0..trunk.len() as u32);
+        self.tokens.extend_from_slice(&trunk[count..]);
+        self.positions.extend((count..trunk.len()).map(|at| at as u32));
         let mut last = Vec::with_capacity(branches.len());
         for branch in branches {
             let from = self.tokens.len();
             for at in from..from + branch.len() {
-                sights.push(Sight { trunk: begin..end, branch: from..at + 1 });
+                sights.push(Sight { before: shared.clone(), trunk: begin..end, branch: from..at + 1 });
             }
             self.tokens.extend_from_slice(branch);
             self.positions.extend((trunk.len()..trunk.len() + branch.len()).map(|at| at as u32));
             last.push(self.tokens.len() - 1);
         }
         let at = self.sequences.len();
-        self.sequences.push(Placed { rows: begin..self.tokens.len(), last: end.saturating_sub(1), branches: last });
+        let (rows, end) = (begin..self.tokens.len(), end.saturating_sub(1));
+        self.sequences.push(Placed { before: shared, rows, last: end, branches: last });
         &self.sequences[at]
+    }
+
+    /// The rows of one of the sequences from `first` on whose trunk has most tokens in common with the beginning of these.
+    fn shared(&self, tokens: &[u32], first: usize) -> Before {
+        let same = |placed: &&Placed| {
+            let rows = rows_of(&placed.before).chain(placed.rows.start..=placed.last);
+            rows.zip(tokens).take_while(|(row, token)| self.tokens[*row] == **token).count()
+        };
+        let best = self.sequences.get(first..)?.iter().rev().max_by_key(same)?;
+        let mut left = same(&best);
+        let own = best.rows.start..best.last + 1;
+        let path = best.before.iter().flat_map(|before| before.iter().cloned()).chain([own]);
+        let cut = path.map(|range| {
+            let some = range.start..range.end.min(range.start + left);
+            left -= some.len();
+            some
+        });
+        let path: Vec<_> = cut.filter(|range| !range.is_empty()).collect();
+        (!path.is_empty()).then(|| path.into())
+    }
+
+    /// All tokens of a sequence: of what it begins with, of its trunk, and of its branches.
+    pub fn tokens_of(&self, placed: &Placed) -> Vec<u32> {
+        rows_of(&placed.before).chain(placed.rows.clone()).map(|row| self.tokens[row]).collect()
     }
 
     /// All rows in as many spans as are needed if none has more than `most` rows, each of whole sequences, so that it may have a few more.
@@ -123,23 +174,19 @@ impl Batch {
         spans
     }
 
-    /// Some of the sequences, as a batch of their own.
+    /// Some of the sequences, as a batch of their own, in which each begins with its own rows.
     #[must_use]
     pub fn only(&self, sequences: &[usize]) -> Self {
         let mut some = Self { arithmetic: self.arithmetic, ..Self::default() };
-        let sights = Arc::make_mut(&mut some.sights);
         for placed in sequences.iter().map(|at| &self.sequences[*at]) {
-            let (from, to) = (placed.rows.start, some.tokens.len());
-            let moved = |rows: &Range<usize>| rows.start - from + to..rows.end - from + to;
-            let own = self.sights[placed.rows.clone()].iter();
-            sights.extend(own.map(|sight| Sight { trunk: moved(&sight.trunk), branch: moved(&sight.branch) }));
-            some.tokens.extend_from_slice(&self.tokens[placed.rows.clone()]);
-            some.positions.extend_from_slice(&self.positions[placed.rows.clone()]);
-            some.sequences.push(Placed {
-                rows: moved(&placed.rows),
-                last: placed.last - from + to,
-                branches: placed.branches.iter().map(|row| row - from + to).collect(),
-            });
+            let all = self.tokens_of(placed);
+            let own = all.len() - placed.rows.len();
+            let place = |row: usize| own + row + 1 - placed.rows.start;
+            let mut begin = place(placed.last);
+            let trunk = &all[..begin];
+            let branch = |end: &usize| all[std::mem::replace(&mut begin, place(*end))..place(*end)].to_vec();
+            let branches: Vec<_> = placed.branches.iter().map(branch).collect();
+            some.push(trunk, &branches);
         }
         some
     }
@@ -154,7 +201,7 @@ mod tests {
         let mut batch = Batch::default();
         batch.push(&[7], &[]);
         let placed = batch.push(&[1, 2, 3], &[vec![4, 5], vec![6]]).clone();
-        assert_eq!(placed, Placed { rows: 1..7, last: 3, branches: vec![5, 6] });
+        assert_eq!(placed, Placed { before: None, rows: 1..7, last: 3, branches: vec![5, 6] });
         assert_eq!(batch.tokens, [7, 1, 2, 3, 4, 5, 6]);
         assert_eq!(batch.positions, [0, 0, 1, 2, 3, 4, 3]);
         let seen = |row: usize, window| batch.sights[row].rows(window).collect::<Vec<_>>();
@@ -197,5 +244,38 @@ mod tests {
             assert_eq!((only.tokens, only.positions), (alone.tokens, alone.positions));
             assert_eq!((only.sights, only.sequences), (alone.sights, alone.sequences));
         }
+    }
+
+    #[test]
+    fn what_sequences_begin_with_is_there_once() {
+        let mut batch = Batch::default();
+        let branch = [vec![9]];
+        batch.push(&[1, 2, 3], &branch);
+        // Another owner's, although it begins alike.
+        batch.push(&[1, 2, 3], &branch);
+        assert_eq!(batch.push_beside(&[1, 2, 4, 5, 6], &branch, 1).before.as_deref(), Some(&[4..6][..]));
+        // What it shares begins with what is shared itself.
+        let placed = batch.push_beside(&[1, 2, 4, 5, 7], &branch, 1).clone();
+        assert_eq!((placed.before.as_deref(), placed.rows), (Some(&[4..6, 8..10][..]), 12..14));
+        // The last row of a trunk is its own, and a branch is nobody's beginning.
+        let placed = batch.push_beside(&[1, 2, 3, 9], &branch, 1).clone();
+        assert_eq!((placed.before.as_deref(), placed.rows, placed.last), (Some(&[4..7][..]), 14..16, 14));
+        let placed = batch.push_beside(&[1, 2, 3], &branch, 1).clone();
+        assert_eq!((placed.before.as_deref(), placed.rows, placed.branches), (Some(&[4..6][..]), 16..18, vec![17]));
+        assert_eq!(batch.push_beside(&[7, 2], &branch, 1).before, None);
+        assert_eq!(batch.tokens, [1, 2, 3, 9, 1, 2, 3, 9, 4, 5, 6, 9, 7, 9, 9, 9, 3, 9, 7, 2, 9]);
+        assert_eq!(batch.positions, [0, 1, 2, 3, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 3, 4, 2, 3, 0, 1, 2]);
+        let seen = |row: usize, window| batch.sights[row].rows(window).collect::<Vec<_>>();
+        assert_eq!(seen(12, None), [4, 5, 8, 9, 12]);
+        assert_eq!(seen(13, None), [4, 5, 8, 9, 12, 13]);
+        assert_eq!(seen(13, Some(3)), [9, 12, 13]);
+        assert_eq!(batch.sights[13].len(), 6);
+        // Alone, it begins with its own.
+        assert_eq!(batch.tokens_of(&batch.sequences[3]), [1, 2, 4, 5, 7, 9]);
+        let (only, mut alone) = (batch.only(&[3, 4]), Batch::default());
+        alone.push(&[1, 2, 4, 5, 7], &branch);
+        alone.push(&[1, 2, 3, 9], &branch);
+        assert_eq!((only.tokens, only.positions), (alone.tokens, alone.positions));
+        assert_eq!((only.sights, only.sequences), (alone.sights, alone.sequences));
     }
 }

@@ -105,12 +105,13 @@ impl Cache {
             }
             let (begin, first) = (sequence * self.capacity, batch.tokens.len());
             for at in read..read + tokens.len() {
-                sights.push(Sight { trunk: begin..begin + at + 1, branch: 0..0 });
+                sights.push(Sight { before: None, trunk: begin..begin + at + 1, branch: 0..0 });
                 batch.positions.push(at as u32);
             }
             batch.tokens.extend_from_slice(tokens);
             let rows = first..batch.tokens.len();
-            batch.sequences.push(Placed { last: rows.end.saturating_sub(1), rows, branches: Vec::new() });
+            let last = rows.end.saturating_sub(1);
+            batch.sequences.push(Placed { before: None, rows, last, branches: Vec::new() });
             self.lengths[*sequence] += tokens.len();
         }
         batch.sights = Arc::new(sights);

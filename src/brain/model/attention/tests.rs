@@ -18,7 +18,7 @@ fn waves(rows: usize, width: usize, step: f32) -> Var {
 fn rows_are_cut_where_nothing_is_seen() {
     let mut batch = forest();
     batch.push(&[0], &[]);
-    assert_eq!(stretches(&batch.sights), [0..8, 8..11, 11..12]);
+    assert_eq!(stretches(&batch.sights), [0..8, 8..11, 11..13, 13..14]);
     assert!(stretches(&[]).is_empty());
 }
 
@@ -26,6 +26,8 @@ fn forest() -> Batch {
     let mut batch = Batch::default();
     batch.push(&[0; 5], &[vec![1, 2], vec![3]]);
     batch.push(&[0; 3], &[]);
+    // Begins with three rows of the first.
+    batch.push_beside(&[0; 4], &[vec![2]], 0);
     batch
 }
 
