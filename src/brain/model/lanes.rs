@@ -15,9 +15,24 @@ fn together(s: [f32; LANES]) -> f32 {
     ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
+/// Numbers from which it is worth to keep the eight sums of [`dot`] in one register until the end.
+const LONG: usize = 32;
+
 /// Σ aᵢ·bᵢ.
 #[inline(always)]
 pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    if a.len() < LONG {
+        let (sums, rest) = products(a, b);
+        return together(sums) + rest;
+    }
+    let (sums, rest) = products(a, b);
+    // The compiler must not see what becomes of them: it would make them in pairs.
+    together(std::hint::black_box(sums)) + rest
+}
+
+/// The sums of every eighth aᵢ·bᵢ, and that of what is left over.
+#[inline(always)]
+fn products(a: &[f32], b: &[f32]) -> ([f32; LANES], f32) {
     let mut sums = [0.0_f32; LANES];
     let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
     let rest: f32 = a_lanes.remainder().iter().zip(b_lanes.remainder()).map(|(a, b)| a * b).sum();
@@ -26,7 +41,7 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[i] += a[i] * b[i];
         }
     }
-    together(sums) + rest
+    (sums, rest)
 }
 
 /// Σ xᵢ.
