@@ -49,10 +49,11 @@ pub struct LoadedModel {
 /// # Errors
 /// There is none, it is broken or of a kind that is not known, or the device is not there.
 pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
-    let keep = Keep { device: device(settings.device)?, quantise: quantise(settings.quant) };
+    let mut keep = Keep { streams: false, device: device(settings.device)?, quantise: quantise(settings.quant) };
     if is_shipped(settings) {
         return load_gguf(shipped()?, sha256(SHIPPED), &keep);
     }
+    keep.streams = settings.stream;
     read_named(settings, |path, format| match format {
         Format::Gguf => load_gguf(GgufFile::open(path)?, fingerprint(path, format)?, &keep),
         Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(path, format, &keep),

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex},
 };
 
 use candle_core::{
@@ -32,6 +32,8 @@ pub struct GgufFile {
     content: Content,
     /// Whether it is on disk, where a part of it may stay.
     is_on_disk: bool,
+    /// The file once more, for what stays in it.
+    disk: Option<Arc<Mutex<File>>>,
     /// GGUF's names for the tensors that the models ask for by Hugging Face's.
     rename: fn(&str) -> String,
 }
@@ -59,7 +61,7 @@ impl GgufFile {
         vet_gguf(&mut file).map_err(|what| BrainError::file(path, what))?;
         file.rewind().map_err(|error| BrainError::read(path, error))?;
         let content = Content::read(&mut file).map_err(|error| BrainError::file(path, error))?;
-        Ok(Self { path: path.to_owned(), file, content, is_on_disk: false, rename: llama_name })
+        Ok(Self { path: path.to_owned(), file, content, is_on_disk: false, disk: None, rename: llama_name })
     }
 
     /// The file's path.
@@ -133,6 +135,34 @@ impl GgufFile {
         self.load_raw(&(self.rename)(name), shape)
     }
 
+    /// A matrix as it lies in the file, if that is on disk and the matrix can be used as it is.
+    fn stored(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Option<StoredRows>> {
+        let Some(info) = self.content.tensor_infos.get(&(self.rename)(name)).filter(|_| self.is_on_disk) else {
+            return Ok(None);
+        };
+        if info.shape.dims() != shape || !keep.device.is_cpu() || (is_dense(info.ggml_dtype) && keep.quantise.is_some())
+        {
+            return Ok(None);
+        }
+        let (dtype, begin) = (info.ggml_dtype, self.content.tensor_data_offset + info.offset);
+        // Opened once more, for all that stays in it.
+        let disk = match &self.disk {
+            Some(disk) => Arc::clone(disk),
+            None => {
+                let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
+                Arc::clone(self.disk.insert(Arc::new(Mutex::new(disk))))
+            }
+        };
+        Ok(Some(StoredRows::new(self.path.clone(), disk, begin, dtype, shape)))
+    }
+
+    /// The same of a matrix that shall be read for each product, if it is quantised.
+    fn streamed(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Option<StoredRows>> {
+        let raw = (self.rename)(name);
+        let is_quantised = self.content.tensor_infos.get(&raw).is_some_and(|info| !is_dense(info.ggml_dtype));
+        if keep.streams && is_quantised { self.stored(name, shape, keep) } else { Ok(None) }
+    }
+
     fn load_raw(&mut self, name: &str, shape: &[usize]) -> Result<QTensor> {
         let info = self.content.tensor_infos.get(name).ok_or_else(|| self.error(format!("it has no tensor {name}")))?;
         if info.shape.dims() != shape {
@@ -143,12 +173,19 @@ impl GgufFile {
     }
 }
 
+const fn is_dense(dtype: GgmlDType) -> bool {
+    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
+}
+
 impl Tensors for GgufFile {
     fn has(&self, name: &str) -> bool {
         self.content.tensor_infos.contains_key(&(self.rename)(name))
     }
 
     fn matrix(&mut self, name: &str, [out, inner]: [usize; 2], keep: &Keep) -> Result<Matrix> {
+        if let Some(stored) = self.streamed(name, [out, inner], keep)? {
+            return Ok(Matrix::streamed(stored));
+        }
         let read = self.load(name, &[out, inner])?;
         if read.dtype() == GgmlDType::F32 {
             keep.dense(&read.dequantize(&Device::Cpu)?)
@@ -158,18 +195,10 @@ impl Tensors for GgufFile {
     }
 
     fn table(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Matrix> {
-        let raw = (self.rename)(name);
-        let Some(info) = self.content.tensor_infos.get(&raw).filter(|_| self.is_on_disk) else {
-            return self.matrix(name, shape, keep);
-        };
-        let is_dense = matches!(info.ggml_dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16);
-        if info.shape.dims() != shape || !keep.device.is_cpu() || (is_dense && keep.quantise.is_some()) {
-            return self.matrix(name, shape, keep);
+        match self.stored(name, shape, keep)? {
+            Some(stored) => Ok(Matrix::stored(stored)),
+            None => self.matrix(name, shape, keep),
         }
-        // Opened once more: each table has a place of its own in the file.
-        let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
-        let begin = self.content.tensor_data_offset + info.offset;
-        Ok(Matrix::stored(StoredRows::new(self.path.clone(), disk, begin, info.ggml_dtype, shape)))
     }
 
     fn vector(&mut self, name: &str, len: usize, keep: &Keep) -> Result<Tensor> {

@@ -34,6 +34,8 @@ use super::{error::Result, model::Matrix};
 /// Where weights are kept, and how dense ones are quantised as they load.
 #[derive(Debug, Clone)]
 pub struct Keep {
+    /// Whether quantised matrices stay in their file where they can, and are read for each product.
+    pub streams: bool,
     /// The device that holds them.
     pub device: Device,
     /// The type that dense matrices are quantised to, `None` to keep them as the file has them.
@@ -43,7 +45,7 @@ pub struct Keep {
 impl Keep {
     /// On the processor, as the file has them.
     pub const fn as_is() -> Self {
-        Self { device: Device::Cpu, quantise: None }
+        Self { streams: false, device: Device::Cpu, quantise: None }
     }
 
     /// A matrix that the file has as f32 `[out, in]`, on the processor.

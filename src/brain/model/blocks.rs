@@ -34,6 +34,12 @@ impl<'a> Blocks<'a> {
         Ok(Self { data: blocks.data()?, dtype, row_bytes })
     }
 
+    /// Blocks that lie row after row, of rows of `inner` weights.
+    pub(super) fn lying(data: &'a [u8], dtype: GgmlDType, inner: usize) -> Self {
+        let row_bytes = inner / dtype.block_size() * dtype.type_size();
+        Self { data: Cow::Borrowed(data), dtype, row_bytes }
+    }
+
     /// Their type.
     pub(super) const fn dtype(&self) -> GgmlDType {
         self.dtype

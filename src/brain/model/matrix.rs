@@ -43,8 +43,10 @@ enum Kept {
     Blocks(Arc<QTensor>),
     /// In MLX's groups, on the processor.
     Affine(Arc<Affine>),
-    /// In blocks of a GGML type, in a file.
+    /// In blocks of a GGML type, in a file, of which rows are read, and all is loaded once it is needed.
     Stored(Arc<StoredRows>),
+    /// In blocks of a GGML type, in a file that is read for each product.
+    Streamed(Arc<StoredRows>),
 }
 
 impl Matrix {
@@ -76,6 +78,11 @@ impl Matrix {
         Self { out: weight.out(), inner: weight.inner(), kept: Kept::Stored(Arc::new(weight)) }
     }
 
+    /// Leaves weights in their file, which is read for each product.
+    pub fn streamed(weight: StoredRows) -> Self {
+        Self { out: weight.out(), inner: weight.inner(), kept: Kept::Streamed(Arc::new(weight)) }
+    }
+
     /// The same with all weights in memory, where they are in a file.
     fn in_memory(&self) -> Result<Self> {
         match &self.kept {
@@ -99,7 +106,7 @@ impl Matrix {
         match &self.kept {
             Kept::Dense(weight) => weight.device().clone(),
             Kept::Blocks(blocks) => blocks.device(),
-            Kept::Affine(_) | Kept::Stored(_) => Device::Cpu,
+            Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => Device::Cpu,
         }
     }
 
@@ -109,7 +116,7 @@ impl Matrix {
             Kept::Dense(_) => "F32".to_owned(),
             Kept::Blocks(blocks) => format!("{:?}", blocks.dtype()),
             Kept::Affine(weight) => format!("MLX {}-bit", weight.bits()),
-            Kept::Stored(stored) => format!("{:?}", stored.dtype()),
+            Kept::Stored(stored) | Kept::Streamed(stored) => format!("{:?}", stored.dtype()),
         }
     }
 
@@ -119,7 +126,7 @@ impl Matrix {
             Kept::Dense(weight) => weight.elem_count() * DType::F32.size_in_bytes(),
             Kept::Blocks(blocks) => blocks.storage_size_in_bytes(),
             Kept::Affine(weight) => weight.bytes(),
-            Kept::Stored(stored) => stored.bytes(),
+            Kept::Stored(stored) | Kept::Streamed(stored) => stored.bytes(),
         }
     }
 
@@ -132,6 +139,11 @@ impl Matrix {
             Kept::Dense(weight) => weight.clone(),
             Kept::Blocks(blocks) => blocks.dequantize(&blocks.device())?,
             Kept::Stored(stored) => stored.all()?.dequantize(&Device::Cpu)?,
+            Kept::Streamed(stored) => {
+                let mut all = vec![0.0; self.out * self.inner];
+                stored.with_blocks(|blocks| blocks.fill(0..self.out, 0..self.inner, &mut all, self.inner))?;
+                Tensor::from_vec(all, (self.out, self.inner), &Device::Cpu)?
+            }
             Kept::Affine(weight) => {
                 let mut all = vec![0.0; self.out * self.inner];
                 weight.fill(0..self.out, 0..self.inner, &mut all, self.inner);
@@ -148,7 +160,7 @@ impl Matrix {
         Ok(match &self.kept {
             Kept::Dense(weight) => weight.index_select(&Tensor::new(ids, weight.device())?, 0)?,
             Kept::Blocks(blocks) => blocks.embedding(&Tensor::new(ids, &blocks.device())?)?,
-            Kept::Stored(stored) => stored.rows(ids)?,
+            Kept::Stored(stored) | Kept::Streamed(stored) => stored.rows(ids)?,
             Kept::Affine(weight) => {
                 let mut rows = vec![0.0; ids.len() * self.inner];
                 for (id, out) in ids.iter().zip(rows.chunks_exact_mut(self.inner.max(1))) {
@@ -200,7 +212,7 @@ impl Matrix {
     pub(super) fn is_frozen(&self) -> bool {
         match &self.kept {
             Kept::Dense(weight) => !weight.track_op(),
-            Kept::Blocks(_) | Kept::Affine(_) | Kept::Stored(_) => true,
+            Kept::Blocks(_) | Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => true,
         }
     }
 
@@ -218,16 +230,33 @@ impl Matrix {
                 Ok(all) => then(&Blocks::new(&all)?),
                 Err(error) => candle_core::bail!("{error}"),
             },
+            Kept::Streamed(stored) => match stored.with_blocks(|blocks| then(blocks)) {
+                Ok(done) => done,
+                Err(error) => candle_core::bail!("{error}"),
+            },
         })
     }
 
     /// Calls `then` with the weights as whole numbers, on the processor, if they are; and says whether they are.
     pub(super) fn with_whole_rows(&self, then: impl FnOnce(&Whole)) -> CandleResult<bool> {
-        let Kept::Blocks(blocks) = &self.kept else { return Ok(false) };
-        if !blocks.device().is_cpu() || whole::code(blocks.dtype()).is_none() || !self.inner.is_multiple_of(BLOCK) {
+        let dtype = match &self.kept {
+            Kept::Blocks(blocks) if blocks.device().is_cpu() => blocks.dtype(),
+            Kept::Streamed(stored) => stored.dtype(),
+            _ => return Ok(false),
+        };
+        if whole::code(dtype).is_none() || !self.inner.is_multiple_of(BLOCK) {
             return Ok(false);
         }
-        Ok(Whole::of(Blocks::new(blocks)?).map(|weights| then(&weights)).is_ok())
+        Ok(match &self.kept {
+            Kept::Blocks(blocks) => Whole::of(&Blocks::new(blocks)?).map(|weights| then(&weights)).is_some(),
+            Kept::Streamed(stored) => {
+                match stored.with_blocks(|blocks| Whole::of(blocks).map(|weights| then(&weights))) {
+                    Ok(done) => done.is_some(),
+                    Err(error) => candle_core::bail!("{error}"),
+                }
+            }
+            _ => false,
+        })
     }
 }
 

@@ -1,11 +1,13 @@
 //! A table of weights in blocks of a GGML type that stays in its file: rows are read where they are needed.
 //!
 //! Prompts have a few hundred different tokens, and replies a dozen; the rest of an embedding would only take memory. Who needs all
-//! rows, as free replies do, has them loaded from then on.
+//! rows, as free replies do, has them loaded from then on. A matrix of a layer may be read for each product: the system keeps what it
+//! has room for of the file, and takes that room back when it is needed.
 //!
 //! This module does *not* know what the rows stand for.
 
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
     path::PathBuf,
@@ -17,14 +19,20 @@ use candle_core::{
     quantized::{GgmlDType, QStorage, QTensor},
 };
 
+use super::blocks::Blocks;
 use crate::brain::error::{BrainError, Result};
+
+thread_local! {
+    /// Room for a matrix that passes through memory, kept from product to product.
+    static PASSING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A table `[out, in]` in a file.
 #[derive(Debug)]
 pub struct StoredRows {
     /// The file's name in messages.
     path: PathBuf,
-    file: Mutex<File>,
+    file: Arc<Mutex<File>>,
     /// Where the table begins.
     begin: u64,
     dtype: GgmlDType,
@@ -35,8 +43,14 @@ pub struct StoredRows {
 
 impl StoredRows {
     /// The table `[out, inner]` of a type that begins at a byte of a file, which stays open.
-    pub const fn new(path: PathBuf, file: File, begin: u64, dtype: GgmlDType, [out, inner]: [usize; 2]) -> Self {
-        Self { path, file: Mutex::new(file), begin, dtype, out, inner, loaded: OnceLock::new() }
+    pub const fn new(
+        path: PathBuf,
+        file: Arc<Mutex<File>>,
+        begin: u64,
+        dtype: GgmlDType,
+        [out, inner]: [usize; 2],
+    ) -> Self {
+        Self { path, file, begin, dtype, out, inner, loaded: OnceLock::new() }
     }
 
     /// Rows of the table.
@@ -93,6 +107,19 @@ impl StoredRows {
         Ok(Arc::clone(self.loaded.get_or_init(|| all)))
     }
 
+    /// Calls `then` with all blocks, which are in memory for as long as that takes.
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    pub(super) fn with_blocks<T>(&self, then: impl FnOnce(&Blocks) -> T) -> Result<T> {
+        let mut bytes = PASSING.take();
+        bytes.resize(self.out * self.row_bytes(), 0);
+        let read = self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error));
+        let done = read.map(|()| then(&Blocks::lying(&bytes, self.dtype, self.inner)));
+        PASSING.set(bytes);
+        done
+    }
+
     fn blocks(&self, bytes: Vec<u8>, rows: usize) -> Result<QTensor> {
         let storage = QStorage::from_data(bytes.into(), &Device::Cpu, self.dtype)?;
         Ok(QTensor::new(storage, (rows, self.inner))?)
@@ -113,46 +140,68 @@ mod tests {
     use crate::brain::model::Matrix;
 
     /// A table of every type that rows of 256 numbers can be kept in, in a file behind seven other bytes, and in memory.
-    fn tables(dtype: GgmlDType) -> (Matrix, Matrix, File) {
+    fn tables(dtype: GgmlDType) -> ([Matrix; 2], Matrix, File) {
         let numbers: Vec<f32> = (0..40 * 256).map(|at| (at as f32 * 0.37).sin()).collect();
         let dense = Tensor::from_vec(numbers, (40, 256), &Device::Cpu).unwrap();
         let blocks = Arc::new(QTensor::quantize(&dense, dtype).unwrap());
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"7 bytes").unwrap();
         file.write_all(&blocks.data().unwrap()).unwrap();
-        let stored = StoredRows::new("table".into(), file.try_clone().unwrap(), 7, dtype, [40, 256]);
-        (Matrix::stored(stored), Matrix::blocks(blocks).unwrap(), file)
+        let disk = Arc::new(Mutex::new(file.try_clone().unwrap()));
+        let stored = || StoredRows::new("table".into(), Arc::clone(&disk), 7, dtype, [40, 256]);
+        ([Matrix::stored(stored()), Matrix::streamed(stored())], Matrix::blocks(blocks).unwrap(), file)
     }
 
     #[test]
     fn rows_and_products_have_the_bits_of_a_table_in_memory() {
         for dtype in [GgmlDType::F32, GgmlDType::F16, GgmlDType::Q8_0, GgmlDType::Q4_0, GgmlDType::Q4K, GgmlDType::Q6K]
         {
-            let (stored, loaded, _) = tables(dtype);
+            let ([stored, streamed], loaded, _) = tables(dtype);
             let ids = [39, 0, 7, 7];
             let numbers = |rows: Tensor| rows.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert_eq!(numbers(stored.rows(&ids).unwrap()), numbers(loaded.rows(&ids).unwrap()), "{dtype:?}");
-            assert_eq!((stored.bytes(), stored.out(), stored.inner()), (0, 40, 256));
             let x = stored.rows(&[3, 5]).unwrap();
-            assert_eq!(numbers(stored.apply(&x, None).unwrap()), numbers(loaded.apply(&x, None).unwrap()), "{dtype:?}");
-            assert_eq!((stored.bytes(), stored.kind()), (loaded.bytes(), loaded.kind()), "it has been loaded for that");
-            assert_eq!(numbers(stored.whole().unwrap()), numbers(loaded.whole().unwrap()));
+            for one in [&stored, &streamed] {
+                assert_eq!(numbers(one.rows(&ids).unwrap()), numbers(loaded.rows(&ids).unwrap()), "{dtype:?}");
+                assert_eq!((one.bytes(), one.out(), one.inner()), (0, 40, 256));
+                assert_eq!(
+                    numbers(one.apply(&x, None).unwrap()),
+                    numbers(loaded.apply(&x, None).unwrap()),
+                    "{dtype:?}"
+                );
+                assert_eq!(numbers(one.whole().unwrap()), numbers(loaded.whole().unwrap()));
+                assert_eq!(one.kind(), loaded.kind());
+                // Rounded rows, and the way back.
+                let flat = numbers(x.clone());
+                let times = |matrix: &Matrix| {
+                    let (mut out, mut back) = (vec![0.0; 80], vec![0.0; 512]);
+                    let mut inputs = super::super::product::Inputs::new(&flat, crate::config::Arithmetic::Int8);
+                    matrix.apply_to_inputs(&mut inputs, &mut out, None, false).unwrap();
+                    matrix.back_to_rows(&out, &mut back, None, false).unwrap();
+                    (out, back)
+                };
+                assert_eq!(times(one), times(&loaded), "{dtype:?}");
+            }
+            assert_eq!(stored.bytes(), loaded.bytes(), "it has been loaded for that");
+            assert_eq!(streamed.bytes(), 0, "it has not");
         }
     }
 
     #[test]
     fn a_row_that_is_not_there_and_a_file_that_shrank_are_errors() {
-        let (stored, _, file) = tables(GgmlDType::Q8_0);
-        let error = stored.rows(&[40]).unwrap_err().to_string();
-        assert!(error.contains("Row 40 of a table with 40"), "{error}");
-        file.set_len(100).unwrap();
-        let error = stored.rows(&[39]).unwrap_err().to_string();
-        assert!(error.contains("table"), "{error}");
-        assert!(
-            stored.whole().is_err()
-                && stored
-                    .apply(&Tensor::zeros((1, 256), candle_core::DType::F32, &Device::Cpu).unwrap(), None)
-                    .is_err()
-        );
+        for at in 0..2 {
+            let (both, _, file) = tables(GgmlDType::Q8_0);
+            let stored = &both[at];
+            let error = stored.rows(&[40]).unwrap_err().to_string();
+            assert!(error.contains("Row 40 of a table with 40"), "{error}");
+            file.set_len(100).unwrap();
+            let error = stored.rows(&[39]).unwrap_err().to_string();
+            assert!(error.contains("table"), "{error}");
+            let x = Tensor::zeros((1, 256), candle_core::DType::F32, &Device::Cpu).unwrap();
+            let error = stored.apply(&x, None).unwrap_err().to_string();
+            assert!(error.contains("table") && stored.whole().is_err(), "{error}");
+            let mut out = [0.0; 40];
+            let mut inputs = super::super::product::Inputs::new(&[0.0; 256], crate::config::Arithmetic::Int8);
+            assert!(stored.apply_to_inputs(&mut inputs, &mut out, None, false).is_err());
+        }
     }
 }

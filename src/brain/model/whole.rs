@@ -14,17 +14,14 @@ const LARGE: usize = 256;
 
 /// Blocks of a type whose weights are whole numbers times scales.
 pub(super) struct Whole<'a> {
-    blocks: Blocks<'a>,
+    blocks: &'a Blocks<'a>,
     code: Code,
 }
 
 impl<'a> Whole<'a> {
-    /// The blocks, if they are of such a type; else they come back as they are.
-    pub(super) fn of(blocks: Blocks<'a>) -> Result<Self, Blocks<'a>> {
-        match code(blocks.dtype()) {
-            Some(code) => Ok(Self { blocks, code }),
-            None => Err(blocks),
-        }
+    /// The blocks, if they are of such a type.
+    pub(super) fn of(blocks: &'a Blocks<'a>) -> Option<Self> {
+        code(blocks.dtype()).map(|code| Self { blocks, code })
     }
 }
 
@@ -180,7 +177,8 @@ mod tests {
             let dense = Tensor::from_vec(numbers, (out, inner), &Device::Cpu).unwrap();
             let kept = QTensor::quantize(&dense, dtype).unwrap();
             let expected: Vec<Vec<f32>> = kept.dequantize(&Device::Cpu).unwrap().to_vec2().unwrap();
-            let whole = Whole::of(Blocks::new(&kept).unwrap()).ok().unwrap();
+            let blocks = Blocks::new(&kept).unwrap();
+            let whole = Whole::of(&blocks).unwrap();
             let code = whole.code();
             let (per, is_less) = (code.scales(), code.is_less());
             let (mut numbers, mut scales) = (vec![0; inner], vec![0.0; inner / BLOCK * per]);
@@ -194,6 +192,6 @@ mod tests {
         }
         let dense = Tensor::zeros((1, 32), candle_core::DType::F32, &Device::Cpu).unwrap();
         let halves = QTensor::quantize(&dense, GgmlDType::F16).unwrap();
-        assert!(Whole::of(Blocks::new(&halves).unwrap()).is_err(), "half precision is no whole number");
+        assert!(Whole::of(&Blocks::new(&halves).unwrap()).is_none(), "half precision is no whole number");
     }
 }
