@@ -59,6 +59,7 @@ pub fn describe_run(
             "sha256": facts.sha256,
             "parameters": facts.parameters,
             "model_bytes": facts.model_bytes,
+            "streamed_bytes": facts.streamed_bytes,
             "adapter_bytes": facts.adapter_bytes,
         })),
         "settings": config,

@@ -38,6 +38,12 @@ pub(super) fn run(args: &MemoryArgs) -> Result<ExitCode, AppError> {
         say(&format!("{:>8.1} MB  {}", megabytes(part.bytes), part.name));
     }
     say(&summary(&report));
+    if report.streamed > 0 {
+        let file = megabytes(report.streamed);
+        say(&format!(
+            "{file:>8.1} MB  not counted: weights that stay in their file, of which the system keeps what it has room for"
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

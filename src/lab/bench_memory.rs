@@ -47,6 +47,9 @@ pub struct MemoryBench {
     pub parts: Vec<Part>,
     /// What the peak should not exceed.
     pub line: u64,
+    /// Bytes of weights that are in no part and not in the peak: they stay in their file, which the system keeps in memory of its own as
+    /// long as there is room.
+    pub streamed: u64,
 }
 
 /// Plays and measures.
@@ -71,6 +74,7 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     let report = memory_report(simulation.world_mut(), shelf.as_ref(), MemoryReport::default());
     let ended = Status::read()?;
     Ok(MemoryBench {
+        streamed: facts.as_ref().map_or(0, |facts| facts.streamed_bytes),
         model: facts.map_or_else(|| "none".to_owned(), |facts| facts.name),
         agents,
         turns: simulation.turns(),

@@ -105,8 +105,10 @@ pub struct MindFacts {
     pub sha256: String,
     /// Weights of the model.
     pub parameters: u64,
-    /// Bytes that the model's matrices take.
+    /// Bytes that the model's matrices take in memory.
     pub model_bytes: u64,
+    /// Bytes of those that stay in their file and are read for each product.
+    pub streamed_bytes: u64,
     /// Bytes that each agent's adapter takes.
     pub adapter_bytes: u64,
 }

@@ -6,7 +6,7 @@ use candle_core::quantized::GgmlDType;
 use serde::Serialize;
 use sysinfo::CGroupLimits;
 
-use super::ModelInfo;
+use super::{Format, ModelInfo};
 use crate::{
     brain::{
         error::{BrainError, Result},
@@ -50,6 +50,20 @@ impl MemoryNeed {
     /// All of it.
     pub const fn total(&self) -> u64 {
         self.weights + self.adapters + self.work + self.program + self.loading
+    }
+
+    /// The same where the quantised matrices of a GGUF file's layers stay in the file: two of them are in memory at a time.
+    #[must_use]
+    pub fn with_layers_in_their_file(self, info: &ModelInfo) -> Self {
+        let stays = |tensor: &&TensorInfo| {
+            tensor.name.starts_with("blk.") && tensor.shape.len() == 2 && !is_dense(&tensor.kind)
+        };
+        if info.format != Format::Gguf {
+            return self;
+        }
+        let layers = || info.tensors.iter().filter(stays).map(|tensor| tensor.bytes);
+        let (all, two) = (layers().sum::<u64>(), 2 * layers().max().unwrap_or_default());
+        Self { weights: self.weights.saturating_sub(all), work: self.work + two, ..self }
     }
 
     /// The same where `agents` agents write free replies of at most `max_tokens` tokens: longer prompts, keys and values of
@@ -142,7 +156,12 @@ pub fn check_memory(info: &ModelInfo, need: &MemoryNeed, free: Option<u64>) -> R
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let dense: u64 = info.kinds().iter().filter(|share| is_dense(&share.kind)).map(|share| share.bytes).sum();
-    let advice = if need.adapters > need.weights {
+    // Once its layers count no more, they cannot count less.
+    let streamed = need.with_layers_in_their_file(info);
+    let fits = streamed.weights > 0 && free.is_some_and(|free| streamed.total() <= free);
+    let advice = if fits {
+        "STREAM_WEIGHTS=true, which leaves its layers in their file, needs less"
+    } else if need.adapters > need.weights {
         "fewer agents (habitat.agents, run.habitats), or a lower LORA_RANK or LORA_LAYERS, need less"
     } else if dense > info.file_bytes() / 2 {
         "QUANT=q8_0 or QUANT=q4_0, or a smaller model, needs less"
@@ -161,9 +180,11 @@ pub fn check_memory(info: &ModelInfo, need: &MemoryNeed, free: Option<u64>) -> R
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::{
-        brain::catalog::inspect,
+        brain::{catalog::inspect, load_model},
         config::{ModelSettings, Quantisation},
     };
 
@@ -235,5 +256,31 @@ mod tests {
         let need = memory_need(&info, None, &lora, 200).unwrap();
         let many = check_memory(&info, &need, Some(1 << 20)).unwrap_err().to_string();
         assert!(many.contains("fewer agents"), "{many}");
+    }
+
+    #[test]
+    fn layers_that_stay_in_their_file_take_no_memory() {
+        let file = |name: &str| {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(name);
+            inspect(&ModelSettings { path: path.to_string_lossy().into_owned(), ..ModelSettings::default() }).unwrap()
+        };
+        let info = file("llama-q4_0.gguf");
+        let need = memory_need(&info, None, &LoraSettings { rank: 1, ..LoraSettings::default() }, 1).unwrap();
+        let streamed = need.with_layers_in_their_file(&info);
+        let settings =
+            ModelSettings { path: info.path.to_string_lossy().into_owned(), stream: true, ..ModelSettings::default() };
+        let model = load_model(&settings).unwrap().model;
+        assert!(model.streamed_bytes() > 0);
+        assert_eq!(need.weights - streamed.weights, model.streamed_bytes() as u64);
+        let largest = model.shape().sites().iter().map(|site| site.out * site.inner).max().unwrap();
+        assert_eq!(streamed.work - need.work, 2 * (largest / 32 * 18) as u64);
+        // Where that would be enough, it is told.
+        let advice = |free| check_memory(&info, &need, Some(free)).unwrap_err().to_string();
+        assert!(advice(need.total() - 1).contains("STREAM_WEIGHTS"), "{}", advice(need.total() - 1));
+        assert!(!advice(0).contains("STREAM_WEIGHTS"), "{}", advice(0));
+        // Dense weights are kept in memory.
+        let dense = file("llama-f32.gguf");
+        let need = memory_need(&dense, None, &LoraSettings::default(), 1).unwrap();
+        assert_eq!(need.with_layers_in_their_file(&dense).weights, need.weights);
     }
 }

@@ -33,8 +33,13 @@ struct Case {
 impl Case {
     /// Two agents with adapters on every matrix, who learn from three prompts each.
     fn new(path: &str) -> Self {
+        Self::kept(path, false)
+    }
+
+    /// The same with layers that stay in their file, where `stream`.
+    fn kept(path: &str, stream: bool) -> Self {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference").join(path);
-        let settings = ModelSettings { path: path.to_string_lossy().into_owned(), ..ModelSettings::default() };
+        let settings = ModelSettings { path: path.to_string_lossy().into_owned(), stream, ..ModelSettings::default() };
         let model = load_model(&settings).unwrap().model;
         let trie = Trie::new(vec![vec![50, 60], vec![50, 61], vec![70], vec![71, 5]]).unwrap();
         let scorer = Scorer::new(&model, trie).unwrap();
@@ -282,6 +287,21 @@ fn what_prompts_begin_with_is_learned_through_once_to_the_same_gradient() {
         }
         let worst = case.worst();
         assert!(worst < 1e-2, "{base}: {worst}");
+    }
+}
+
+#[test]
+fn layers_that_stay_in_their_file_give_the_same_bits() {
+    for base in ["llama-q8_0.gguf", "llama-q4_0.gguf", "llama-q4_k.gguf"] {
+        let (here, there) = (Case::kept(base, false), Case::kept(base, true));
+        assert!(there.model.streamed_bytes() > 0 && there.model.bytes() < here.model.bytes() / 2, "{base}");
+        assert_eq!(here.slopes(), there.slopes(), "{base}");
+        let decide = |case: Case| {
+            let asked = case.prompts[0].iter().map(|tokens| Question { tokens, adapter: Some(&case.adapters[0]) });
+            let scorer = case.scorer.in_arithmetic(crate::config::Arithmetic::Int8);
+            scorer.score(&case.model, &case.layout, &asked.collect::<Vec<_>>()).unwrap()
+        };
+        assert_eq!(decide(here), decide(there), "{base}");
     }
 }
 

@@ -92,6 +92,9 @@ impl Llm {
     pub fn load(plan: LlmPlan) -> Result<Self> {
         let info = inspect(&plan.model)?;
         let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
+        if plan.model.stream {
+            need = need.with_layers_in_their_file(&info);
+        }
         if plan.mind.mode == DecisionMode::Free {
             need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
         }
@@ -165,6 +168,7 @@ impl Llm {
             sha256: self.loaded.sha256.clone(),
             parameters: self.loaded.model.parameters() as u64,
             model_bytes: self.loaded.model.bytes() as u64,
+            streamed_bytes: self.loaded.model.streamed_bytes() as u64,
             adapter_bytes: self.layout.bytes(!self.trains_a()) as u64,
         }
     }

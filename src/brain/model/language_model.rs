@@ -177,6 +177,14 @@ impl LanguageModel {
         }
     }
 
+    /// Bytes of its matrices that stay in their file and are read for each product.
+    pub fn streamed_bytes(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.matrices().map(Matrix::streamed_bytes).sum(),
+            Self::GptNeo(neo) => neo.matrices().map(Matrix::streamed_bytes).sum(),
+        }
+    }
+
     /// Tokens that its embedding has.
     pub const fn vocabulary(&self) -> usize {
         match self {

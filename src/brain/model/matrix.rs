@@ -130,6 +130,14 @@ impl Matrix {
         }
     }
 
+    /// Bytes that are read from its file for each product.
+    pub fn streamed_bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Streamed(stored) => stored.file_bytes(),
+            _ => 0,
+        }
+    }
+
     /// The whole matrix as f32 `[out, in]`.
     ///
     /// # Errors

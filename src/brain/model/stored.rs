@@ -73,6 +73,11 @@ impl StoredRows {
         self.loaded.get().map_or(0, |all| all.storage_size_in_bytes())
     }
 
+    /// Bytes that it takes in its file.
+    pub(super) fn file_bytes(&self) -> usize {
+        self.out * self.row_bytes()
+    }
+
     fn row_bytes(&self) -> usize {
         self.inner / self.dtype.block_size() * self.dtype.type_size()
     }
@@ -101,7 +106,7 @@ impl StoredRows {
         if let Some(all) = self.loaded.get() {
             return Ok(Arc::clone(all));
         }
-        let mut bytes = vec![0; self.out * self.row_bytes()];
+        let mut bytes = vec![0; self.file_bytes()];
         self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error))?;
         let all = Arc::new(self.blocks(bytes, self.out)?);
         Ok(Arc::clone(self.loaded.get_or_init(|| all)))
@@ -113,7 +118,7 @@ impl StoredRows {
     /// The file cannot be read any more.
     pub(super) fn with_blocks<T>(&self, then: impl FnOnce(&Blocks) -> T) -> Result<T> {
         let mut bytes = PASSING.take();
-        bytes.resize(self.out * self.row_bytes(), 0);
+        bytes.resize(self.file_bytes(), 0);
         let read = self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error));
         let done = read.map(|()| then(&Blocks::lying(&bytes, self.dtype, self.inner)));
         PASSING.set(bytes);
@@ -137,7 +142,10 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::brain::model::Matrix;
+    use crate::{
+        brain::model::{Matrix, product::Inputs},
+        config::Arithmetic,
+    };
 
     /// A table of every type that rows of 256 numbers can be kept in, in a file behind seven other bytes, and in memory.
     fn tables(dtype: GgmlDType) -> ([Matrix; 2], Matrix, File) {
@@ -170,17 +178,17 @@ mod tests {
                 );
                 assert_eq!(numbers(one.whole().unwrap()), numbers(loaded.whole().unwrap()));
                 assert_eq!(one.kind(), loaded.kind());
-                // Rounded rows, and the way back.
-                let flat = numbers(x.clone());
-                let times = |matrix: &Matrix| {
-                    let (mut out, mut back) = (vec![0.0; 80], vec![0.0; 512]);
-                    let mut inputs = super::super::product::Inputs::new(&flat, crate::config::Arithmetic::Int8);
-                    matrix.apply_to_inputs(&mut inputs, &mut out, None, false).unwrap();
-                    matrix.back_to_rows(&out, &mut back, None, false).unwrap();
-                    (out, back)
-                };
-                assert_eq!(times(one), times(&loaded), "{dtype:?}");
             }
+            // Rounded rows, and the way back, of what is read for each product.
+            let flat = numbers(x);
+            let times = |matrix: &Matrix| {
+                let (mut out, mut back) = (vec![0.0; 80], vec![0.0; 512]);
+                let mut inputs = Inputs::new(&flat, Arithmetic::Int8);
+                matrix.apply_to_inputs(&mut inputs, &mut out, None, false).unwrap();
+                matrix.back_to_rows(&out, &mut back, None, false).unwrap();
+                (out, back)
+            };
+            assert!(times(&streamed) == times(&loaded), "{dtype:?}");
             assert_eq!(stored.bytes(), loaded.bytes(), "it has been loaded for that");
             assert_eq!(streamed.bytes(), 0, "it has not");
         }
@@ -200,7 +208,7 @@ mod tests {
             let error = stored.apply(&x, None).unwrap_err().to_string();
             assert!(error.contains("table") && stored.whole().is_err(), "{error}");
             let mut out = [0.0; 40];
-            let mut inputs = super::super::product::Inputs::new(&[0.0; 256], crate::config::Arithmetic::Int8);
+            let mut inputs = Inputs::new(&[0.0; 256], Arithmetic::Int8);
             assert!(stored.apply_to_inputs(&mut inputs, &mut out, None, false).is_err());
         }
     }
