@@ -298,3 +298,18 @@ fn settings_made_by_a_program_are_held_against_the_same_table() {
     config.energy.start = 200.0;
     assert!(config.check().unwrap_err().to_string().contains("energy.start"));
 }
+
+/// A checkpoint has the settings of its time.
+#[test]
+fn a_setting_that_is_newer_than_what_was_kept_has_its_default() {
+    let mut config = evolora::config::RunConfig::default();
+    config.run.seed = 7;
+    let mut kept = serde_json::to_value(&config).unwrap();
+    assert!(kept["model"].as_object_mut().unwrap().remove("stream").is_some());
+    assert_eq!(serde_json::from_value::<evolora::config::RunConfig>(kept.clone()).unwrap(), config);
+    kept["model"]["gone"] = serde_json::json!(true);
+    assert!(
+        serde_json::from_value::<evolora::config::RunConfig>(kept).is_err(),
+        "one that is not known is not passed over"
+    );
+}

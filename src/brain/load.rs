@@ -49,15 +49,20 @@ pub struct LoadedModel {
 /// # Errors
 /// There is none, it is broken or of a kind that is not known, or the device is not there.
 pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
-    let mut keep = Keep { streams: false, device: device(settings.device)?, quantise: quantise(settings.quant) };
+    let (device, quantise) = (device(settings.device)?, quantise(settings.quant));
+    let keep = Keep { streams: settings.stream, device, quantise };
     if is_shipped(settings) {
         return load_gguf(shipped()?, sha256(SHIPPED), &keep);
     }
-    keep.streams = settings.stream;
     read_named(settings, |path, format| match format {
         Format::Gguf => load_gguf(GgufFile::open(path)?, fingerprint(path, format)?, &keep),
         Format::Safetensors | Format::Pytorch | Format::Mlx => load_folder(path, format, &keep),
     })
+}
+
+/// Whether quantised layers of a GGUF file would stay there with these settings.
+pub fn streams(settings: &ModelSettings) -> bool {
+    settings.stream && !is_shipped(settings) && device(settings.device).is_ok_and(|device| device.is_cpu())
 }
 
 /// What the settings call their model: the name of the one that ships where they name none.

@@ -34,7 +34,7 @@ pub use error::{BrainError, Result};
 pub use forebears::{Forebears, MOST_FOREBEARS};
 pub use generate::{Speaker, Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
-pub use load::{LoadedModel, SHIPPED_NAME, device, load_model, model_sha256, quantise, word_of};
+pub use load::{LoadedModel, SHIPPED_NAME, device, load_model, model_sha256, quantise, streams, word_of};
 pub use offload::{Kept, KeptAdapter, Offload, Place};
 pub use peak::peak_flops;
 pub use population::{Mind, Name, Population, Shelf};

@@ -143,7 +143,7 @@ mod tests {
             // In memory as the loaded model has it, and the norms in f32.
             assert_eq!(info.weights_bytes(None), load_model(&settings).unwrap().model.bytes() as u64 + 5 * 64 * 4);
             let need = memory_need(&info, None, &LoraSettings { rank: 1, ..LoraSettings::default() }, 1).unwrap();
-            let advice = check_memory(&info, &need, Some(0)).unwrap_err().to_string();
+            let advice = check_memory(&info, &need, Some(0), true).unwrap_err().to_string();
             assert!(!advice.contains("QUANT") && advice.contains("quantised to fewer bits"), "{advice}");
         }
     }

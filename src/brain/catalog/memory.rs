@@ -52,7 +52,7 @@ impl MemoryNeed {
         self.weights + self.adapters + self.work + self.program + self.loading
     }
 
-    /// The same where the quantised matrices of a GGUF file's layers stay in the file: two of them are in memory at a time.
+    /// The same where the quantised matrices of a GGUF file's layers stay in the file: as a rule two of them are in memory at a time.
     #[must_use]
     pub fn with_layers_in_their_file(self, info: &ModelInfo) -> Self {
         let stays = |tensor: &&TensorInfo| {
@@ -146,19 +146,17 @@ const fn free_within(limits: &CGroupLimits) -> u64 {
     limits.total_memory.saturating_sub(limits.rss)
 }
 
-/// Refuses a model that would not fit, with the estimate and what to turn down.
+/// Refuses a model that would not fit, with the estimate and what to turn down; its layers could stay in their file where `may_stream`.
 ///
 /// # Errors
 /// It needs more than is free.
-pub fn check_memory(info: &ModelInfo, need: &MemoryNeed, free: Option<u64>) -> Result<()> {
+pub fn check_memory(info: &ModelInfo, need: &MemoryNeed, free: Option<u64>, may_stream: bool) -> Result<()> {
     if free.is_none_or(|free| need.total() <= free) {
         return Ok(());
     }
     let mib = |bytes: u64| bytes.div_ceil(1 << 20);
     let dense: u64 = info.kinds().iter().filter(|share| is_dense(&share.kind)).map(|share| share.bytes).sum();
-    // Once its layers count no more, they cannot count less.
-    let streamed = need.with_layers_in_their_file(info);
-    let fits = streamed.weights > 0 && free.is_some_and(|free| streamed.total() <= free);
+    let fits = may_stream && free.is_some_and(|free| need.with_layers_in_their_file(info).total() <= free);
     let advice = if fits {
         "STREAM_WEIGHTS=true, which leaves its layers in their file, needs less"
     } else if need.adapters > need.weights {
@@ -249,12 +247,12 @@ mod tests {
         let info = shipped();
         let lora = LoraSettings::default();
         let need = memory_need(&info, None, &lora, 4).unwrap();
-        assert!(check_memory(&info, &need, None).is_ok());
-        assert!(check_memory(&info, &need, Some(need.total())).is_ok());
-        let dense = check_memory(&info, &need, Some(1 << 20)).unwrap_err().to_string();
+        assert!(check_memory(&info, &need, None, true).is_ok());
+        assert!(check_memory(&info, &need, Some(need.total()), true).is_ok());
+        let dense = check_memory(&info, &need, Some(1 << 20), true).unwrap_err().to_string();
         assert!(dense.contains("1 MiB are free: QUANT=q8_0"), "{dense}");
         let need = memory_need(&info, None, &lora, 200).unwrap();
-        let many = check_memory(&info, &need, Some(1 << 20)).unwrap_err().to_string();
+        let many = check_memory(&info, &need, Some(1 << 20), true).unwrap_err().to_string();
         assert!(many.contains("fewer agents"), "{many}");
     }
 
@@ -275,9 +273,10 @@ mod tests {
         let largest = model.shape().sites().iter().map(|site| site.out * site.inner).max().unwrap();
         assert_eq!(streamed.work - need.work, 2 * (largest / 32 * 18) as u64);
         // Where that would be enough, it is told.
-        let advice = |free| check_memory(&info, &need, Some(free)).unwrap_err().to_string();
-        assert!(advice(need.total() - 1).contains("STREAM_WEIGHTS"), "{}", advice(need.total() - 1));
-        assert!(!advice(0).contains("STREAM_WEIGHTS"), "{}", advice(0));
+        let advice = |free, may| check_memory(&info, &need, Some(free), may).unwrap_err().to_string();
+        let short = need.total() - 1;
+        assert!(advice(short, true).contains("STREAM_WEIGHTS"), "{}", advice(short, true));
+        assert!(!advice(short, false).contains("STREAM_WEIGHTS") && !advice(0, true).contains("STREAM_WEIGHTS"));
         // Dense weights are kept in memory.
         let dense = file("llama-f32.gguf");
         let need = memory_need(&dense, None, &LoraSettings::default(), 1).unwrap();

@@ -4,7 +4,7 @@ use std::{
     fs::File,
     io::{BufReader, Cursor, Read, Seek},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use candle_core::{
@@ -18,7 +18,7 @@ use candle_core::{
 use super::{Keep, TensorInfo, Tensors, vet::vet_gguf};
 use crate::brain::{
     error::{BrainError, Result},
-    model::{Matrix, StoredRows},
+    model::{Matrix, StoredFile, StoredRows},
 };
 
 /// A file on disk, or one within the program.
@@ -33,7 +33,7 @@ pub struct GgufFile {
     /// Whether it is on disk, where a part of it may stay.
     is_on_disk: bool,
     /// The file once more, for what stays in it.
-    disk: Option<Arc<Mutex<File>>>,
+    disk: Option<Arc<StoredFile>>,
     /// GGUF's names for the tensors that the models ask for by Hugging Face's.
     rename: fn(&str) -> String,
 }
@@ -150,10 +150,10 @@ impl GgufFile {
             Some(disk) => Arc::clone(disk),
             None => {
                 let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
-                Arc::clone(self.disk.insert(Arc::new(Mutex::new(disk))))
+                Arc::clone(self.disk.insert(Arc::new(StoredFile::new(self.path.clone(), disk))))
             }
         };
-        Ok(Some(StoredRows::new(self.path.clone(), disk, begin, dtype, shape)))
+        Ok(Some(StoredRows::new(disk, begin, dtype, shape)))
     }
 
     /// The same of a matrix that shall be read for each product, if it is quantised.

@@ -34,7 +34,7 @@ use super::{error::Result, model::Matrix};
 /// Where weights are kept, and how dense ones are quantised as they load.
 #[derive(Debug, Clone)]
 pub struct Keep {
-    /// Whether quantised matrices stay in their file where they can, and are read for each product.
+    /// Whether quantised matrices of GGUF files stay there and are read for each product, on the processor.
     pub streams: bool,
     /// The device that holds them.
     pub device: Device,

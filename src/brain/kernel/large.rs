@@ -22,11 +22,12 @@ use super::{
 const LARGE: usize = 1 << 16;
 /// Columns of the result of [`product_turned`] that one block computes.
 const COLUMNS: usize = 48;
-/// The same of [`back_of_large`], of weights whose grain divides it.
+/// The same of [`back_of_large`]; the grain of weights, where that is more.
 const BACK_COLUMNS: usize = 96;
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
-/// Rows of the weights that a block of [`back_of_large`] sums over at a time: with its columns they stay in the second-level cache.
+/// Rows of the weights that a block of [`back_of_large`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
+/// the second-level cache.
 const BACK_ROWS: usize = 384;
 
 /// Whether a matrix `[width, inner]` is large.
@@ -111,6 +112,9 @@ pub(in crate::brain) fn product_turned(
 ) {
     let (rows, inner) = (x.rows, x.inner);
     let is_ready = weights.ready().is_some();
+    if rows == 0 {
+        return;
+    }
     assert!(out.len() == rows * width, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
     let (target, ahead) = (Target::of(out, width), if is_ready { Ahead::Rows } else { Ahead::Nothing });
@@ -146,19 +150,18 @@ pub(super) fn back_of_large(
     adds: bool,
 ) {
     let rows = dy.len() / width;
+    if rows == 0 {
+        return;
+    }
     let (target, ahead) =
         (Target::of(dx, inner), if weights.ready().is_some() { Ahead::Columns } else { Ahead::Nothing });
     let block = |columns: Range<usize>| {
         for summed in (0..width).step_by(BACK_ROWS).map(|from| from..(from + BACK_ROWS).min(width)) {
-            let dy = Factor::part(&dy[summed.start.min(dy.len())..], rows, summed.len(), width);
+            let dy = Factor::part(&dy[summed.start..], rows, summed.len(), width);
             with_part(weights, inner, summed.clone(), columns.clone(), 0, |w| {
                 let adds = adds || summed.start > 0;
-                if rows > 0 {
-                    // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
-                    unsafe {
-                        Outer { a: w, b: dy, c: target.at(0, columns.start), c_step: inner, adds, ahead }.make();
-                    }
-                }
+                // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
+                unsafe { Outer { a: w, b: dy, c: target.at(0, columns.start), c_step: inner, adds, ahead }.make() }
             });
         }
     };

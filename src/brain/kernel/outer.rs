@@ -11,7 +11,8 @@ use super::product::Factor;
 
 /// Registers of columns that a tile has at most.
 const WIDE: usize = 3;
-/// Rows that a tile has at most, by how many registers there are, and how many of them columns take.
+/// Rows that a tile has at most, by how many registers there are, and how many of them a row's columns take: with 32 of them 8 · 3 sums,
+/// 3 of columns and one more are 28, and with 16 of them 4 · 3, 3 and one are all.
 const fn tall(registers: usize, wide: usize) -> usize {
     if registers >= 32 || wide == 1 { 8 } else { 4 }
 }
@@ -77,6 +78,7 @@ impl WithSimd for Outer<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
+        assert!(self.a.lying().0.is_multiple_of(S::F32_LANES), "columns in whole registers");
         let ((a, a_step), (b, b_step)) = (self.a.begin(), self.b.begin());
         let ((lanes, depth), rows) = (self.a.lying(), self.b.lying().1);
         for panel in parts(lanes / S::F32_LANES, WIDE) {

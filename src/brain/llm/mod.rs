@@ -18,7 +18,7 @@ use super::{
     catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
     learn::HiddenStates,
-    load::{LoadedModel, load_model, quantise},
+    load::{LoadedModel, load_model, quantise, streams},
     lora::{Adapter, AdapterLayout},
     model::Prefix,
     offload::{KeptAdapter, Offload},
@@ -92,13 +92,15 @@ impl Llm {
     pub fn load(plan: LlmPlan) -> Result<Self> {
         let info = inspect(&plan.model)?;
         let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
-        if plan.model.stream {
+        let is_streamed = streams(&plan.model);
+        let may_stream = !is_streamed && streams(&ModelSettings { stream: true, ..plan.model.clone() });
+        if is_streamed {
             need = need.with_layers_in_their_file(&info);
         }
         if plan.mind.mode == DecisionMode::Free {
             need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
         }
-        check_memory(&info, &need, free_memory())?;
+        check_memory(&info, &need, free_memory(), may_stream)?;
         let pool = pool(plan.threads)?;
         // On a thread of those that think: what it takes while it loads, and gives back, it takes again when it thinks.
         let loaded = pool.install(|| load_model(&plan.model))?;

@@ -250,18 +250,19 @@ mod tests {
     fn what_sequences_begin_with_is_there_once() {
         let mut batch = Batch::default();
         let branch = [vec![9]];
+        let before = |placed: &Placed| rows_of(&placed.before).collect::<Vec<_>>();
         batch.push(&[1, 2, 3], &branch);
         // Another owner's, although it begins alike.
         batch.push(&[1, 2, 3], &branch);
-        assert_eq!(batch.push_beside(&[1, 2, 4, 5, 6], &branch, 1).before.as_deref(), Some(&[4..6][..]));
+        assert_eq!(before(batch.push_beside(&[1, 2, 4, 5, 6], &branch, 1)), [4, 5]);
         // What it shares begins with what is shared itself.
         let placed = batch.push_beside(&[1, 2, 4, 5, 7], &branch, 1).clone();
-        assert_eq!((placed.before.as_deref(), placed.rows), (Some(&[4..6, 8..10][..]), 12..14));
+        assert_eq!((before(&placed), placed.rows), (vec![4, 5, 8, 9], 12..14));
         // The last row of a trunk is its own, and a branch is nobody's beginning.
         let placed = batch.push_beside(&[1, 2, 3, 9], &branch, 1).clone();
-        assert_eq!((placed.before.as_deref(), placed.rows, placed.last), (Some(&[4..7][..]), 14..16, 14));
+        assert_eq!((before(&placed), placed.rows, placed.last), (vec![4, 5, 6], 14..16, 14));
         let placed = batch.push_beside(&[1, 2, 3], &branch, 1).clone();
-        assert_eq!((placed.before.as_deref(), placed.rows, placed.branches), (Some(&[4..6][..]), 16..18, vec![17]));
+        assert_eq!((before(&placed), placed.rows, placed.branches), (vec![4, 5], 16..18, vec![17]));
         assert_eq!(batch.push_beside(&[7, 2], &branch, 1).before, None);
         assert_eq!(batch.tokens, [1, 2, 3, 9, 1, 2, 3, 9, 4, 5, 6, 9, 7, 9, 9, 9, 3, 9, 7, 2, 9]);
         assert_eq!(batch.positions, [0, 1, 2, 3, 0, 1, 2, 3, 2, 3, 4, 5, 4, 5, 3, 4, 2, 3, 0, 1, 2]);

@@ -11,6 +11,7 @@ use candle_core::{
     quantized::{GgmlDType, QTensor},
 };
 
+use super::lanes::wide;
 use crate::brain::kernel::WeightRows;
 
 /// Weights of a block of Q4_0 and of Q8_0.
@@ -51,9 +52,11 @@ impl<'a> Blocks<'a> {
     }
 
     /// Weights in whole blocks.
+    #[inline(always)]
     fn dequantise(&self, bytes: &[u8], out: &mut [f32]) {
         match self.dtype {
             GgmlDType::Q4_0 => q4_0(bytes, out),
+            GgmlDType::Q5_0 => q5_0(bytes, out),
             GgmlDType::Q8_0 => q8_0(bytes, out),
             GgmlDType::F16 => bytes.chunks_exact(2).zip(out).for_each(|(half, w)| *w = f16(half[0], half[1])),
             // Dequantising on the processor gives f32 and cannot fail; NaN would be seen in every result.
@@ -69,10 +72,15 @@ impl WeightRows for Blocks<'_> {
     fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize) {
         let (each, size) = (self.dtype.block_size(), self.dtype.type_size());
         let (begin, end) = (columns.start / each * size, columns.end / each * size);
-        for (row, out) in rows.zip(out.chunks_mut(step.max(1))) {
-            let row = &self.data[row * self.row_bytes..][begin..end];
-            self.dequantise(row, &mut out[..columns.len()]);
-        }
+        wide(
+            #[inline(always)]
+            || {
+                for (row, out) in rows.zip(out.chunks_mut(step.max(1))) {
+                    let row = &self.data[row * self.row_bytes..][begin..end];
+                    self.dequantise(row, &mut out[..columns.len()]);
+                }
+            },
+        );
     }
 
     fn grain(&self) -> usize {
@@ -82,33 +90,47 @@ impl WeightRows for Blocks<'_> {
 
 /// Q4_0: a block is its scale d, in f16, and 16 bytes; weight i is `d·(q − 8)` with q the lower half of byte i, and weight
 /// i + 16 has the upper half.
+#[inline(always)]
 fn q4_0(bytes: &[u8], out: &mut [f32]) {
-    // Arrays of a known length are what the compiler needs to take many weights at a time.
-    const BYTES: usize = 2 + BLOCK / 2;
-    let (blocks, out) = (bytes.as_chunks::<BYTES>().0, out.as_chunks_mut::<BLOCK>().0);
-    for (block, out) in blocks.iter().zip(out) {
-        let d = f16(block[0], block[1]);
-        for i in 0..BLOCK / 2 {
-            let q = block[2 + i];
-            out[i] = f32::from(i16::from(q & 15) - 8) * d;
-            out[i + BLOCK / 2] = f32::from(i16::from(q >> 4) - 8) * d;
-        }
+    for (block, out) in bytes.as_chunks::<{ 2 + BLOCK / 2 }>().0.iter().zip(out.as_chunks_mut::<BLOCK>().0) {
+        let (d, bytes) = scaled::<{ BLOCK / 2 }>(block);
+        let weights = |nibbles: [u8; BLOCK / 2]| nibbles.map(|q| (i32::from(q) - 8) as f32 * d);
+        let (low, high) = (weights(bytes.map(|byte| byte & 15)), weights(bytes.map(|byte| byte >> 4)));
+        out[..BLOCK / 2].copy_from_slice(&low);
+        out[BLOCK / 2..].copy_from_slice(&high);
+    }
+}
+
+/// Q5_0: a block is its scale d, in f16, 32 fifth bits, and 16 bytes as those of Q4_0; a weight is `d·(q − 16)`.
+#[inline(always)]
+fn q5_0(bytes: &[u8], out: &mut [f32]) {
+    for (block, out) in bytes.as_chunks::<{ 6 + BLOCK / 2 }>().0.iter().zip(out.as_chunks_mut::<BLOCK>().0) {
+        let (d, bytes) = scaled::<{ 4 + BLOCK / 2 }>(block);
+        let fifth = u32::from_le_bytes(std::array::from_fn(|i| bytes[i]));
+        let lower: [u8; BLOCK] =
+            std::array::from_fn(|i| if i < BLOCK / 2 { bytes[4 + i] & 15 } else { bytes[4 + i - BLOCK / 2] >> 4 });
+        *out = std::array::from_fn(|i| (i32::from(lower[i]) + ((fifth >> i & 1) << 4) as i32 - 16) as f32 * d);
     }
 }
 
 /// Q8_0: a block is its scale d, in f16, and 32 signed bytes q; a weight is `d·q`.
+#[inline(always)]
 fn q8_0(bytes: &[u8], out: &mut [f32]) {
-    const BYTES: usize = 2 + BLOCK;
-    let (blocks, out) = (bytes.as_chunks::<BYTES>().0, out.as_chunks_mut::<BLOCK>().0);
-    for (block, out) in blocks.iter().zip(out) {
-        let d = f16(block[0], block[1]);
-        for i in 0..BLOCK {
-            out[i] = f32::from(block[2 + i] as i8) * d;
-        }
+    for (block, out) in bytes.as_chunks::<{ 2 + BLOCK }>().0.iter().zip(out.as_chunks_mut::<BLOCK>().0) {
+        let (d, bytes) = scaled::<BLOCK>(block);
+        *out = bytes.map(|q| f32::from(q as i8) * d);
     }
 }
 
+/// A block's scale, which is its first two bytes, and the others. Those are a copy, which no weight that is written could change, and of
+/// where the scale comes from the compiler does not know: so it takes the weights of a block together, and not those of several blocks.
+#[inline(always)]
+fn scaled<const COUNT: usize>(block: &[u8]) -> (f32, [u8; COUNT]) {
+    (std::hint::black_box(f16(block[0], block[1])), std::array::from_fn(|i| block[2 + i]))
+}
+
 /// A half-precision number (IEEE 754 binary16), the little end first: 1 sign, 5 bits of exponent, 10 of mantissa.
+#[inline(always)]
 pub(super) fn f16(low: u8, high: u8) -> f32 {
     /// 2¹¹²: exponents of f32 begin that much lower.
     const UP: f32 = f32::from_bits((127 + 112) << 23);
@@ -134,7 +156,8 @@ mod tests {
 
     #[test]
     fn every_type_equals_candles_own_way_bit_for_bit() {
-        let types = [GgmlDType::Q4_0, GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q5_1, GgmlDType::F16];
+        let types =
+            [GgmlDType::Q4_0, GgmlDType::Q5_0, GgmlDType::Q8_0, GgmlDType::Q4K, GgmlDType::Q5_1, GgmlDType::F16];
         for dtype in types {
             let (out, inner) = (3, 512);
             let numbers: Vec<f32> =

@@ -36,5 +36,5 @@ pub use norm::Norm;
 pub use pass::Pass;
 pub use rope::{Rope, RopeStyle};
 pub use shape::ModelShape;
-pub use stored::StoredRows;
+pub use stored::{StoredFile, StoredRows};
 pub use tape::{BlockSlope, Tape};

@@ -7,11 +7,10 @@
 //! This module does *not* know what the rows stand for.
 
 use std::{
-    cell::Cell,
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom},
     path::PathBuf,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use candle_core::{
@@ -22,17 +21,37 @@ use candle_core::{
 use super::blocks::Blocks;
 use crate::brain::error::{BrainError, Result};
 
-thread_local! {
+/// An open file in which tables lie.
+#[derive(Debug)]
+pub struct StoredFile {
+    /// Its name in messages.
+    path: PathBuf,
+    file: Mutex<File>,
     /// Room for a matrix that passes through memory, kept from product to product.
-    static PASSING: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    room: Mutex<Vec<u8>>,
+}
+
+impl StoredFile {
+    /// A file that stays open.
+    pub const fn new(path: PathBuf, file: File) -> Self {
+        Self { path, file: Mutex::new(file), room: Mutex::new(Vec::new()) }
+    }
+
+    fn read(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
+        let mut file = open(&self.file);
+        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(bytes));
+        read.map_err(|error| BrainError::read(&self.path, error))
+    }
+}
+
+fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A table `[out, in]` in a file.
 #[derive(Debug)]
 pub struct StoredRows {
-    /// The file's name in messages.
-    path: PathBuf,
-    file: Arc<Mutex<File>>,
+    file: Arc<StoredFile>,
     /// Where the table begins.
     begin: u64,
     dtype: GgmlDType,
@@ -42,15 +61,9 @@ pub struct StoredRows {
 }
 
 impl StoredRows {
-    /// The table `[out, inner]` of a type that begins at a byte of a file, which stays open.
-    pub const fn new(
-        path: PathBuf,
-        file: Arc<Mutex<File>>,
-        begin: u64,
-        dtype: GgmlDType,
-        [out, inner]: [usize; 2],
-    ) -> Self {
-        Self { path, file, begin, dtype, out, inner, loaded: OnceLock::new() }
+    /// The table `[out, inner]` of a type that begins at a byte of a file.
+    pub const fn new(file: Arc<StoredFile>, begin: u64, dtype: GgmlDType, [out, inner]: [usize; 2]) -> Self {
+        Self { file, begin, dtype, out, inner, loaded: OnceLock::new() }
     }
 
     /// Rows of the table.
@@ -93,7 +106,7 @@ impl StoredRows {
             if *id as usize >= self.out {
                 return Err(BrainError::Setting(format!("Row {id} of a table with {} was asked for", self.out)));
             }
-            self.read(u64::from(*id) * each as u64, row).map_err(|error| BrainError::read(&self.path, error))?;
+            self.file.read(self.begin + u64::from(*id) * each as u64, row)?;
         }
         Ok(self.blocks(bytes, ids.len())?.dequantize(&Device::Cpu)?)
     }
@@ -107,7 +120,7 @@ impl StoredRows {
             return Ok(Arc::clone(all));
         }
         let mut bytes = vec![0; self.file_bytes()];
-        self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error))?;
+        self.file.read(self.begin, &mut bytes)?;
         let all = Arc::new(self.blocks(bytes, self.out)?);
         Ok(Arc::clone(self.loaded.get_or_init(|| all)))
     }
@@ -117,23 +130,20 @@ impl StoredRows {
     /// # Errors
     /// The file cannot be read any more.
     pub(super) fn with_blocks<T>(&self, then: impl FnOnce(&Blocks) -> T) -> Result<T> {
-        let mut bytes = PASSING.take();
-        bytes.resize(self.file_bytes(), 0);
-        let read = self.read(0, &mut bytes).map_err(|error| BrainError::read(&self.path, error));
-        let done = read.map(|()| then(&Blocks::lying(&bytes, self.dtype, self.inner)));
-        PASSING.set(bytes);
+        // Who comes while another has the room takes one of its own, and the last to go leaves his.
+        let mut room = std::mem::take(&mut *open(&self.file.room));
+        if room.len() < self.file_bytes() {
+            room.resize(self.file_bytes(), 0);
+        }
+        let bytes = &mut room[..self.file_bytes()];
+        let done = self.file.read(self.begin, bytes).map(|()| then(&Blocks::lying(bytes, self.dtype, self.inner)));
+        *open(&self.file.room) = room;
         done
     }
 
     fn blocks(&self, bytes: Vec<u8>, rows: usize) -> Result<QTensor> {
         let storage = QStorage::from_data(bytes.into(), &Device::Cpu, self.dtype)?;
         Ok(QTensor::new(storage, (rows, self.inner))?)
-    }
-
-    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.begin + at))?;
-        file.read_exact(bytes)
     }
 }
 
@@ -155,8 +165,8 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"7 bytes").unwrap();
         file.write_all(&blocks.data().unwrap()).unwrap();
-        let disk = Arc::new(Mutex::new(file.try_clone().unwrap()));
-        let stored = || StoredRows::new("table".into(), Arc::clone(&disk), 7, dtype, [40, 256]);
+        let disk = Arc::new(StoredFile::new("table".into(), file.try_clone().unwrap()));
+        let stored = || StoredRows::new(Arc::clone(&disk), 7, dtype, [40, 256]);
         ([Matrix::stored(stored()), Matrix::streamed(stored())], Matrix::blocks(blocks).unwrap(), file)
     }
 

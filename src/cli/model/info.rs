@@ -10,7 +10,7 @@ use crate::{
     app::AppError,
     brain::{
         catalog::{MemoryNeed, ModelInfo, free_memory, inspect, memory_need},
-        quantise,
+        quantise, streams,
     },
     cli::{output::say, settings::SettingsArgs},
     config::DecisionMode,
@@ -39,7 +39,7 @@ pub(super) fn run(args: &InfoArgs) -> Result<ExitCode, AppError> {
     let info = inspect(&config.model)?;
     let agents = u64::from(config.habitat.agents) * u64::from(config.run.habitats);
     let mut need = memory_need(&info, quantise(config.model.quant), &config.lora, agents)?;
-    if config.model.stream {
+    if streams(&config.model) {
         need = need.with_layers_in_their_file(&info);
     }
     if config.mind.mode == DecisionMode::Free {

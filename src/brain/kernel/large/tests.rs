@@ -36,7 +36,7 @@ impl WeightRows for Made<'_> {
 fn products_and_their_ways_back_equal_slow_sums_for_any_number_of_rows() {
     // Widths that no block divides, columns that no panel does, and more than is summed at a time.
     for (inner, width, grain) in [(256, 300, 32), (576, 192, 32), (768, 401, 256), (336, 200, 16)] {
-        assert!(is_large(inner, width) || inner * width < LARGE);
+        assert!(is_large(inner, width));
         let w = numbers(width * inner, 0.91);
         let turned = transposed(&w, inner);
         for rows in [0, 1, 3, 16, 23, 33, 84, 97] {
@@ -75,6 +75,36 @@ fn a_row_is_the_same_bits_whatever_is_beside_it() {
         let (some, back) = both(from, to);
         assert!(some == out[from * width..to * width], "rows {from} to {to}");
         assert!(back == dx[from * inner..to * inner], "rows {from} to {to}, back");
+    }
+}
+
+/// Registers of every width that this processor has, one number at a time, and what is chosen give the same numbers.
+#[test]
+fn tiles_of_every_width_give_the_same() {
+    #[cfg(target_arch = "x86_64")]
+    use pulp::Simd;
+    use pulp::WithSimd;
+    let (rows, depth, lanes) = (13, 21, 80);
+    let (a, b) = (numbers(depth * lanes, 0.91), numbers(rows * depth, 0.37));
+    let expected = slow(&b, &transposed(&a, lanes), depth);
+    let make = |with: fn(Outer)| {
+        let mut c = vec![1.0; rows * lanes];
+        with(Outer {
+            a: Factor::new(&a, depth, lanes),
+            b: Factor::new(&b, rows, depth),
+            c: c.as_mut_ptr(),
+            c_step: lanes,
+            adds: true,
+            ahead: Ahead::Columns,
+        });
+        c.iter().map(|c| c - 1.0).collect::<Vec<_>>()
+    };
+    // SAFETY: c has as many rows and columns as the product, and is nobody else's.
+    assert_eq!(make(|outer| unsafe { outer.make() }), expected);
+    assert_eq!(make(|outer| outer.with_simd(pulp::Scalar)), expected);
+    #[cfg(target_arch = "x86_64")]
+    if pulp::x86::V3::try_new().is_some() {
+        assert_eq!(make(|outer| Simd::vectorize(pulp::x86::V3::try_new().unwrap(), outer)), expected);
     }
 }
 
