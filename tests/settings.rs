@@ -307,6 +307,9 @@ fn a_setting_that_is_newer_than_what_was_kept_has_its_default() {
     let mut kept = serde_json::to_value(&config).unwrap();
     assert!(kept["model"].as_object_mut().unwrap().remove("stream").is_some());
     assert_eq!(serde_json::from_value::<evolora::config::RunConfig>(kept.clone()).unwrap(), config);
+    let mut older = kept.clone();
+    assert!(older.as_object_mut().unwrap().remove("lora").is_some());
+    assert_eq!(serde_json::from_value::<evolora::config::RunConfig>(older).unwrap(), config, "a whole section");
     kept["model"]["gone"] = serde_json::json!(true);
     assert!(
         serde_json::from_value::<evolora::config::RunConfig>(kept).is_err(),

@@ -60,9 +60,15 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     })
 }
 
-/// Whether quantised layers of a GGUF file would stay there with these settings.
+/// Whether quantised layers would stay in their file with these settings, if that is a GGUF file.
 pub fn streams(settings: &ModelSettings) -> bool {
-    settings.stream && !is_shipped(settings) && device(settings.device).is_ok_and(|device| device.is_cpu())
+    use candle_core::utils::{cuda_is_available, metal_is_available};
+    let is_cpu = match settings.device {
+        DeviceChoice::Cpu => true,
+        DeviceChoice::Auto => !cuda_is_available() && !metal_is_available(),
+        DeviceChoice::Cuda | DeviceChoice::Metal => false,
+    };
+    settings.stream && is_cpu && !is_shipped(settings)
 }
 
 /// What the settings call their model: the name of the one that ships where they name none.

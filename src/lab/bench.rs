@@ -165,7 +165,7 @@ pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Resu
     Ok(DecideReport {
         model: facts.name,
         parameters: facts.parameters,
-        model_mib: facts.model_bytes as f64 / f64::from(1 << 20),
+        model_mib: (facts.model_bytes + facts.streamed_bytes) as f64 / f64::from(1 << 20),
         adapter_kib: facts.adapter_bytes as f64 / 1024.0,
         tokens,
         threads: llm.threads(),

@@ -87,7 +87,7 @@ pub struct TurnReport {
     pub rows: Vec<TurnRow>,
 }
 
-/// Measures turns.
+/// Measures turns: where agents learn, as many as there are between lessons, or a multiple of that.
 ///
 /// # Errors
 /// The settings or the mind cannot be used, or the mind stops answering.
@@ -121,12 +121,14 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
     // Until everybody has a mind, and the first lessons have been learned.
     let warm_up = config.learning.warm_up + config.learning.every + 1;
     let kind = config.mind.kind;
+    let every = if learns { config.learning.every as usize } else { 1 };
     let mut simulation = Simulation::new(config)?;
     let model = simulation.facts().map(|facts| format!(" {}", facts.name)).unwrap_or_default();
     (0..warm_up).for_each(|_| simulation.step());
     let before = simulation.spent();
     let (begun, mut times) = (Instant::now(), Vec::new());
-    while times.is_empty() || begun.elapsed().as_secs_f64() < seconds {
+    // As many lessons as fall to so many turns.
+    while times.is_empty() || !times.len().is_multiple_of(every) || begun.elapsed().as_secs_f64() < seconds {
         let turn = Instant::now();
         simulation.step();
         times.push(turn.elapsed().as_secs_f64() * 1e3);

@@ -52,7 +52,8 @@ impl MemoryNeed {
         self.weights + self.adapters + self.work + self.program + self.loading
     }
 
-    /// The same where the quantised matrices of a GGUF file's layers stay in the file: as a rule two of them are in memory at a time.
+    /// The same where the quantised matrices of a GGUF file's layers stay in the file: of each batch that is under way, and those are as a
+    /// rule one or two, a matrix is in memory.
     #[must_use]
     pub fn with_layers_in_their_file(self, info: &ModelInfo) -> Self {
         let stays = |tensor: &&TensorInfo| {
@@ -276,6 +277,9 @@ mod tests {
         let advice = |free, may| check_memory(&info, &need, Some(free), may).unwrap_err().to_string();
         let short = need.total() - 1;
         assert!(advice(short, true).contains("STREAM_WEIGHTS"), "{}", advice(short, true));
+        // Free replies do not take its room away.
+        let talks = need.with_free_replies(&info.shape, 30, 1);
+        assert_eq!(talks.with_layers_in_their_file(&info).work - talks.work, streamed.work - need.work);
         assert!(!advice(short, false).contains("STREAM_WEIGHTS") && !advice(0, true).contains("STREAM_WEIGHTS"));
         // Dense weights are kept in memory.
         let dense = file("llama-f32.gguf");

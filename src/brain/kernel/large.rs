@@ -1,4 +1,5 @@
-//! Products with large matrices, in tiles of our own: weights are taken as they lie, f32 ones from memory while the tile before is made.
+//! Products with large matrices, in tiles of our own: f32 weights are taken as they lie, and fetched from memory while the tile before is
+//! made; quantised ones become f32 a block at a time.
 //!
 //! ```text
 //! product        outᵀ[n, r] = Σₖ w[n, k] · xᵀ[k, r]      rows of x become columns, and columns of the result rows

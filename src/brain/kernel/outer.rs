@@ -9,12 +9,15 @@ use pulp::{Simd, WithSimd};
 
 use super::product::Factor;
 
-/// Registers of columns that a tile has at most.
-const WIDE: usize = 3;
-/// Rows that a tile has at most, by how many registers there are, and how many of them a row's columns take: with 32 of them 8 · 3 sums,
-/// 3 of columns and one more are 28, and with 16 of them 4 · 3, 3 and one are all.
+/// Registers of columns that a tile has at most, by how many registers there are: with 32 of them 8 · 3 sums, 3 of columns and one more
+/// are 28; with 16 of them 6 · 2, 2 and one are 15.
+const fn wide(registers: usize) -> usize {
+    if registers >= 32 { 3 } else { 2 }
+}
+
+/// Rows that a tile has at most, by how many registers of columns it has, too.
 const fn tall(registers: usize, wide: usize) -> usize {
-    if registers >= 32 || wide == 1 { 8 } else { 4 }
+    if registers >= 32 || wide == 1 { 8 } else { 6 }
 }
 
 /// Numbers of the widest register.
@@ -22,7 +25,7 @@ pub(super) const LANES: usize = 16;
 /// Half as many: so many columns alone are made in registers of half the width.
 pub(super) const HALF: usize = LANES / 2;
 /// Columns that tiles of the widest registers have at most.
-pub(super) const PANEL: usize = WIDE * LANES;
+pub(super) const PANEL: usize = wide(32) * LANES;
 
 /// What is fetched into the cache while a tile is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,7 @@ impl WithSimd for Outer<'_> {
         assert!(self.a.lying().0.is_multiple_of(S::F32_LANES), "columns in whole registers");
         let ((a, a_step), (b, b_step)) = (self.a.begin(), self.b.begin());
         let ((lanes, depth), rows) = (self.a.lying(), self.b.lying().1);
-        for panel in parts(lanes / S::F32_LANES, WIDE) {
+        for panel in parts(lanes / S::F32_LANES, wide(S::REGISTER_COUNT)) {
             let column = panel.start * S::F32_LANES;
             for (at, tile) in parts(rows, tall(S::REGISTER_COUNT, panel.len())).enumerate() {
                 // Each line is asked for once, by one of the first tiles.

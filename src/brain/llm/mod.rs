@@ -92,14 +92,14 @@ impl Llm {
     pub fn load(plan: LlmPlan) -> Result<Self> {
         let info = inspect(&plan.model)?;
         let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
-        let is_streamed = streams(&plan.model);
-        let may_stream = !is_streamed && streams(&ModelSettings { stream: true, ..plan.model.clone() });
-        if is_streamed {
-            need = need.with_layers_in_their_file(&info);
-        }
         if plan.mind.mode == DecisionMode::Free {
             need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
         }
+        let is_streamed = streams(&plan.model);
+        if is_streamed {
+            need = need.with_layers_in_their_file(&info);
+        }
+        let may_stream = !is_streamed && streams(&ModelSettings { stream: true, ..plan.model.clone() });
         check_memory(&info, &need, free_memory(), may_stream)?;
         let pool = pool(plan.threads)?;
         // On a thread of those that think: what it takes while it loads, and gives back, it takes again when it thinks.

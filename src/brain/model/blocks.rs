@@ -122,8 +122,8 @@ fn q8_0(bytes: &[u8], out: &mut [f32]) {
     }
 }
 
-/// A block's scale, which is its first two bytes, and the others. Those are a copy, which no weight that is written could change, and of
-/// where the scale comes from the compiler does not know: so it takes the weights of a block together, and not those of several blocks.
+/// A block's scale, which is its first two bytes, and the others. The bytes are a copy, so that no weight that is written could change them,
+/// and where the scale comes from is hidden: so the compiler makes vectors of the weights within a block, and not across blocks.
 #[inline(always)]
 fn scaled<const COUNT: usize>(block: &[u8]) -> (f32, [u8; COUNT]) {
     (std::hint::black_box(f16(block[0], block[1])), std::array::from_fn(|i| block[2 + i]))

@@ -27,14 +27,14 @@ pub struct StoredFile {
     /// Its name in messages.
     path: PathBuf,
     file: Mutex<File>,
-    /// Room for a matrix that passes through memory, kept from product to product.
-    room: Mutex<Vec<u8>>,
+    /// Room for matrices that pass through memory, kept from product to product: for as many as ever did so at the same time.
+    rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl StoredFile {
     /// A file that stays open.
     pub const fn new(path: PathBuf, file: File) -> Self {
-        Self { path, file: Mutex::new(file), room: Mutex::new(Vec::new()) }
+        Self { path, file: Mutex::new(file), rooms: Mutex::new(Vec::new()) }
     }
 
     fn read(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
@@ -130,14 +130,13 @@ impl StoredRows {
     /// # Errors
     /// The file cannot be read any more.
     pub(super) fn with_blocks<T>(&self, then: impl FnOnce(&Blocks) -> T) -> Result<T> {
-        // Who comes while another has the room takes one of its own, and the last to go leaves his.
-        let mut room = std::mem::take(&mut *open(&self.file.room));
+        let mut room = open(&self.file.rooms).pop().unwrap_or_default();
         if room.len() < self.file_bytes() {
             room.resize(self.file_bytes(), 0);
         }
         let bytes = &mut room[..self.file_bytes()];
         let done = self.file.read(self.begin, bytes).map(|()| then(&Blocks::lying(bytes, self.dtype, self.inner)));
-        *open(&self.file.room) = room;
+        open(&self.file.rooms).push(room);
         done
     }
 

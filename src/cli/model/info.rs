@@ -39,11 +39,11 @@ pub(super) fn run(args: &InfoArgs) -> Result<ExitCode, AppError> {
     let info = inspect(&config.model)?;
     let agents = u64::from(config.habitat.agents) * u64::from(config.run.habitats);
     let mut need = memory_need(&info, quantise(config.model.quant), &config.lora, agents)?;
-    if streams(&config.model) {
-        need = need.with_layers_in_their_file(&info);
-    }
     if config.mind.mode == DecisionMode::Free {
         need = need.with_free_replies(&info.shape, config.mind.max_tokens as usize, agents);
+    }
+    if streams(&config.model) {
+        need = need.with_layers_in_their_file(&info);
     }
     if args.json {
         print_json(&info, &need);

@@ -142,7 +142,7 @@ impl MachineModel {
             let place = if total > line { "over" } else { "near" };
             hints.push(format!(
                 "The minds take {:.1} MB, {place} the line of {:.0} MB. Less: a smaller model or coarser weights (QUANT=q4_0), \
-                 adapters of lower rank or in fewer layers (LORA_LAYERS), fewer agents.",
+                 layers that stay in their GGUF file (STREAM_WEIGHTS=true), adapters of lower rank or in fewer layers (LORA_LAYERS), fewer agents.",
                 total as f64 / 1e6,
                 line as f64 / 1e6
             ));
