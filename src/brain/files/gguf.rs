@@ -15,7 +15,7 @@ use candle_core::{
     },
 };
 
-use super::{Keep, TensorInfo, Tensors, vet::vet_gguf};
+use super::{Keep, TensorInfo, Tensors, is_dense, type_name, vet::vet_gguf};
 use crate::brain::{
     error::{BrainError, Result},
     model::{Matrix, StoredFile, StoredRows},
@@ -140,7 +140,9 @@ impl GgufFile {
         let Some(info) = self.content.tensor_infos.get(&(self.rename)(name)).filter(|_| self.is_on_disk) else {
             return Ok(None);
         };
-        if info.shape.dims() != shape || !keep.device.is_cpu() || (is_dense(info.ggml_dtype) && keep.quantise.is_some())
+        if info.shape.dims() != shape
+            || !keep.device.is_cpu()
+            || (is_dense(&type_name(info.ggml_dtype)) && keep.quantise.is_some())
         {
             return Ok(None);
         }
@@ -159,7 +161,8 @@ impl GgufFile {
     /// The same of a matrix that shall be read for each product, if it is quantised.
     fn streamed(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Option<StoredRows>> {
         let raw = (self.rename)(name);
-        let is_quantised = self.content.tensor_infos.get(&raw).is_some_and(|info| !is_dense(info.ggml_dtype));
+        let is_quantised =
+            self.content.tensor_infos.get(&raw).is_some_and(|info| !is_dense(&type_name(info.ggml_dtype)));
         if keep.streams && is_quantised { self.stored(name, shape, keep) } else { Ok(None) }
     }
 
@@ -171,10 +174,6 @@ impl GgufFile {
         let read = self.content.tensor(&mut self.file, name, &Device::Cpu);
         read.map_err(|error| self.error(error))
     }
-}
-
-const fn is_dense(dtype: GgmlDType) -> bool {
-    matches!(dtype, GgmlDType::F32 | GgmlDType::F16 | GgmlDType::BF16)
 }
 
 impl Tensors for GgufFile {

@@ -234,38 +234,30 @@ impl Matrix {
             }
             Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
             Kept::Affine(weight) => then(&**weight),
-            Kept::Stored(stored) => match stored.all() {
-                Ok(all) => then(&Blocks::new(&all)?),
-                Err(error) => candle_core::bail!("{error}"),
-            },
-            Kept::Streamed(stored) => match stored.with_blocks(|blocks| then(blocks)) {
-                Ok(done) => done,
-                Err(error) => candle_core::bail!("{error}"),
-            },
+            Kept::Stored(stored) => {
+                let all = stored.all().map_err(told)?;
+                then(&Blocks::new(&all)?)
+            }
+            Kept::Streamed(stored) => stored.with_blocks(|blocks| then(blocks)).map_err(told)?,
         })
     }
 
     /// Calls `then` with the weights as whole numbers, on the processor, if they are; and says whether they are.
     pub(super) fn with_whole_rows(&self, then: impl FnOnce(&Whole)) -> CandleResult<bool> {
-        let dtype = match &self.kept {
-            Kept::Blocks(blocks) if blocks.device().is_cpu() => blocks.dtype(),
-            Kept::Streamed(stored) => stored.dtype(),
-            _ => return Ok(false),
-        };
-        if whole::code(dtype).is_none() || !self.inner.is_multiple_of(BLOCK) {
-            return Ok(false);
+        let whole = |blocks: &Blocks| Whole::of(blocks).map(|weights| then(&weights)).is_some();
+        match &self.kept {
+            _ if !self.inner.is_multiple_of(BLOCK) => Ok(false),
+            Kept::Blocks(blocks) if blocks.device().is_cpu() => Ok(whole(&Blocks::new(blocks)?)),
+            // Nothing is read in vain.
+            Kept::Streamed(stored) if whole::code(stored.dtype()).is_some() => stored.with_blocks(whole).map_err(told),
+            _ => Ok(false),
         }
-        Ok(match &self.kept {
-            Kept::Blocks(blocks) => Whole::of(&Blocks::new(blocks)?).map(|weights| then(&weights)).is_some(),
-            Kept::Streamed(stored) => {
-                match stored.with_blocks(|blocks| Whole::of(blocks).map(|weights| then(&weights))) {
-                    Ok(done) => done.is_some(),
-                    Err(error) => candle_core::bail!("{error}"),
-                }
-            }
-            _ => false,
-        })
     }
+}
+
+/// An error of ours as one of candle's.
+fn told(error: BrainError) -> candle_core::Error {
+    candle_core::Error::Msg(error.to_string())
 }
 
 /// A matrix on the processor from a slice, for tests and small tables.
