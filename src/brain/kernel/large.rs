@@ -12,22 +12,21 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use super::{
     outer::{Ahead, HALF, LANES, Outer, PANEL, parts},
-    product::{Factor, GAP, Target, WeightRows, in_blocks, with_part},
+    product::{Factor, GAP, Target, WeightRows, in_blocks, is_worth_dividing, with_part},
+    team::{in_parts, with_each},
 };
 
 /// Weights from which a matrix is large.
 const LARGE: usize = 1 << 16;
-/// Columns of the result of [`product_turned`] that one block computes.
+/// Columns of the result of [`products_turned`] that one block computes.
 const COLUMNS: usize = 48;
-/// The same of [`back_of_large`]; the grain of weights, where that is more.
+/// The same of [`products_back`]; the grain of weights, where that is more.
 const BACK_COLUMNS: usize = 96;
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
-/// Rows of the weights that a block of [`back_of_large`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
+/// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
 /// the second-level cache.
 const BACK_ROWS: usize = 384;
 
@@ -56,7 +55,7 @@ impl Turned {
             cut.push((panel, own));
             rest = after;
         }
-        cut.into_par_iter().for_each(|(panel, own)| turn(rows, inner, own, panel));
+        with_each(cut, |(panel, own)| turn(rows, inner, own, panel));
     }
 
     /// The length of a row.
@@ -100,74 +99,111 @@ fn turn(rows: &[f32], inner: usize, out: &mut [f32], panel: Range<usize>) {
     }
 }
 
-/// [`product`](super::product()) with a large matrix `[width, x.inner()]`.
+/// One of several products with the same rows.
+pub(in crate::brain) struct Product<'a> {
+    /// The weights `[width, inner]`.
+    pub weights: &'a dyn WeightRows,
+    /// What comes of them: `[rows, width]`.
+    pub out: &'a mut [f32],
+}
+
+/// [`product`](super::product()) with large matrices `[width, x.inner()]`, whose parts are dealt with side by side.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(in crate::brain) fn product_turned(
-    x: &Turned,
-    weights: &(impl WeightRows + ?Sized),
-    out: &mut [f32],
-    width: usize,
-    adds: bool,
-) {
+pub(in crate::brain) fn products_turned(x: &Turned, products: &mut [Product], adds: bool) {
     let (rows, inner) = (x.rows, x.inner);
-    let is_ready = weights.ready().is_some();
     if rows == 0 {
         return;
     }
-    assert!(out.len() == rows * width, "shapes of a product");
-    assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
-    let (target, ahead) = (Target::of(out, width), if is_ready { Ahead::Rows } else { Ahead::Nothing });
-    let block = |range: Range<usize>| {
-        let mut sums = [0.0; COLUMNS * PANEL];
-        let mut line = [0.0; COLUMNS];
-        with_part(weights, inner, range.clone(), 0..inner, GAP, |w| {
-            for (panel, x) in x.panels() {
-                let step = panel.len();
-                let ahead = if panel.start == 0 { ahead } else { Ahead::Nothing };
-                // SAFETY: there are as many sums as columns of a block, times the widest panel.
-                unsafe { Outer { a: x, b: w, c: sums.as_mut_ptr(), c_step: step, adds: false, ahead }.make() }
-                for row in panel.start..panel.end.min(rows) {
-                    let line = &mut line[..range.len()];
-                    let of = sums[row - panel.start..].iter().step_by(step);
-                    line.iter_mut().zip(of).for_each(|(to, sum)| *to = *sum);
-                    // SAFETY: the target is [rows, width]; this block alone has its columns `range`.
-                    unsafe { target.put(row, range.clone(), line, adds) }
-                }
-            }
-        });
+    let (mut blocks, mut work) = (Vec::new(), 0);
+    for Product { weights, out } in products {
+        let width = out.len() / rows;
+        assert!(out.len() == rows * width, "shapes of a product");
+        assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+        let target = Target::of(out, width);
+        let ranges = (0..width).step_by(COLUMNS).map(|from| from..(from + COLUMNS).min(width));
+        blocks.extend(ranges.map(|range| (*weights, target, range)));
+        work += rows * inner * width;
+    }
+    // SAFETY: a target is [rows, width]; each block alone has its columns.
+    let block = |(weights, target, range): &(&dyn WeightRows, _, Range<usize>)| unsafe {
+        block_turned(x, *weights, *target, range.clone(), adds);
     };
-    in_blocks(rows * inner * width, false, width, COLUMNS, block);
+    if is_worth_dividing(work) {
+        in_parts(blocks.len(), |at| block(&blocks[at]));
+    } else {
+        blocks.iter().for_each(block);
+    }
 }
 
-/// [`product_back`](super::product_back()) with a large matrix.
-pub(super) fn back_of_large(
-    dy: &[f32],
-    weights: &(impl WeightRows + ?Sized),
-    dx: &mut [f32],
-    inner: usize,
-    width: usize,
-    adds: bool,
-) {
-    let rows = dy.len() / width;
+/// Columns `range` of a product.
+///
+/// # Safety
+/// What the target was made of must live, and nobody else may read or write those columns meanwhile.
+unsafe fn block_turned(x: &Turned, weights: &dyn WeightRows, target: Target, range: Range<usize>, adds: bool) {
+    let ahead = if weights.ready().is_some() { Ahead::Rows } else { Ahead::Nothing };
+    let mut sums = [0.0; COLUMNS * PANEL];
+    let mut line = [0.0; COLUMNS];
+    with_part(weights, x.inner, range.clone(), 0..x.inner, GAP, |w| {
+        for (panel, a) in x.panels() {
+            let step = panel.len();
+            let ahead = if panel.start == 0 { ahead } else { Ahead::Nothing };
+            // SAFETY: there are as many sums as columns of a block, times the widest panel.
+            unsafe { Outer { a, b: w, c: sums.as_mut_ptr(), c_step: step, adds: false, ahead }.make() }
+            for row in panel.start..panel.end.min(x.rows) {
+                let line = &mut line[..range.len()];
+                let of = sums[row - panel.start..].iter().step_by(step);
+                line.iter_mut().zip(of).for_each(|(to, sum)| *to = *sum);
+                // SAFETY: the columns are the caller's alone.
+                unsafe { target.put(row, range.clone(), line, adds) }
+            }
+        }
+    });
+}
+
+/// One of several ways back to the same rows.
+#[derive(Clone, Copy)]
+pub(in crate::brain) struct Back<'a> {
+    /// The gradient of the result: `[rows, width]`.
+    pub dy: &'a [f32],
+    /// The weights `[width, inner]`.
+    pub weights: &'a dyn WeightRows,
+}
+
+/// [`product_back`](super::product_back()) with large matrices: dx `[rows, inner]` becomes, or grows by where `adds`, the sum of what comes
+/// back through them.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub(in crate::brain) fn products_back(ways: &[Back], dx: &mut [f32], inner: usize, adds: bool) {
+    let rows = dx.len() / inner;
     if rows == 0 {
         return;
     }
-    let (target, ahead) =
-        (Target::of(dx, inner), if weights.ready().is_some() { Ahead::Columns } else { Ahead::Nothing });
+    let (target, mut work, mut grain) = (Target::of(dx, inner), 0, 1);
+    for Back { dy, weights } in ways {
+        assert!(dy.len().is_multiple_of(rows), "shapes of a product");
+        let width = dy.len() / rows;
+        assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+        (work, grain) = (work + rows * inner * width, weights.grain().max(grain));
+    }
     let block = |columns: Range<usize>| {
-        for summed in (0..width).step_by(BACK_ROWS).map(|from| from..(from + BACK_ROWS).min(width)) {
-            let dy = Factor::part(&dy[summed.start..], rows, summed.len(), width);
-            with_part(weights, inner, summed.clone(), columns.clone(), 0, |w| {
-                let adds = adds || summed.start > 0;
-                // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
-                unsafe { Outer { a: w, b: dy, c: target.at(0, columns.start), c_step: inner, adds, ahead }.make() }
-            });
+        let mut adds = adds;
+        for Back { dy, weights } in ways {
+            let width = dy.len() / rows;
+            let ahead = if weights.ready().is_some() { Ahead::Columns } else { Ahead::Nothing };
+            for summed in (0..width).step_by(BACK_ROWS).map(|from| from..(from + BACK_ROWS).min(width)) {
+                let dy = Factor::part(&dy[summed.start..], rows, summed.len(), width);
+                with_part(*weights, inner, summed.clone(), columns.clone(), 0, |w| {
+                    // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
+                    unsafe { Outer { a: w, b: dy, c: target.at(0, columns.start), c_step: inner, adds, ahead }.make() }
+                });
+                adds = true;
+            }
         }
     };
-    let grain = weights.grain();
-    in_blocks(rows * inner * width, false, inner, BACK_COLUMNS.div_ceil(grain) * grain, block);
+    in_blocks(work, false, inner, BACK_COLUMNS.div_ceil(grain) * grain, block);
 }
 
 #[cfg(test)]

@@ -17,14 +17,17 @@ mod panel;
 mod portable;
 mod product;
 mod rounded;
+mod team;
 mod tile;
 mod wide;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(super) use int8::product_rounded;
-pub(super) use large::{Turned, is_large, product_turned};
+pub(super) use large::{Back, Product, Turned, is_large, products_back, products_turned};
+pub(super) use outer::{outer_product, to_registers};
 pub(super) use panel::{BLOCK, Code, WholeRows};
 pub(super) use product::{Factor, Rows, WeightRows, multiply, product, product_back};
 pub(super) use rounded::Rounded;
+pub(super) use team::{together, with_each};
 pub(super) use wide::wide;

@@ -76,6 +76,24 @@ impl Outer<'_> {
     }
 }
 
+/// As many numbers, in whole registers, as `count` need at least.
+pub(in crate::brain) const fn to_registers(count: usize) -> usize {
+    if count <= HALF { HALF } else { count.next_multiple_of(LANES) }
+}
+
+/// `out[m, l] = Σₛ b[m, s] · a[s, l]`, or `+=` where `adds`, on the caller's thread, for small factors, which lie in the cache: a
+/// `[depth, lanes]`, b `[rows, depth]`, neither transposed, out `[rows, lanes]`. Each sum is made in the order of s, whatever stands
+/// beside it.
+///
+/// # Panics
+/// If the shapes do not fit, or lanes are no whole registers (see [`to_registers`]).
+pub(in crate::brain) fn outer_product(a: Factor, b: Factor, out: &mut [f32], adds: bool) {
+    let ((lanes, _), (_, rows)) = (a.lying(), b.lying());
+    assert_eq!(out.len(), rows * lanes, "shapes of a product");
+    // SAFETY: out has this shape, and is borrowed.
+    unsafe { Outer { a, b, c: out.as_mut_ptr(), c_step: lanes, adds, ahead: Ahead::Nothing }.make() }
+}
+
 impl WithSimd for Outer<'_> {
     type Output = ();
 

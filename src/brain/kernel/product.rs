@@ -5,9 +5,11 @@
 use std::{cell::RefCell, ops::Range, sync::Once};
 
 use gemm::{Parallelism, gemm};
-use rayon::prelude::*;
 
-use super::large::{Turned, back_of_large, is_large, product_turned};
+use super::{
+    large::{Back, Product, Turned, is_large, products_back, products_turned},
+    team::in_parts,
+};
 
 /// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache. A multiple of
 /// 32 numbers, which are two registers of AVX-512 and a block of the usual quantised types.
@@ -48,6 +50,20 @@ pub(in crate::brain) trait WeightRows: Sync {
     /// All of them, where they are f32 already.
     fn ready(&self) -> Option<&[f32]> {
         None
+    }
+}
+
+impl<T: WeightRows + ?Sized> WeightRows for &T {
+    fn fill(&self, rows: Range<usize>, columns: Range<usize>, out: &mut [f32], step: usize) {
+        (**self).fill(rows, columns, out, step);
+    }
+
+    fn grain(&self) -> usize {
+        (**self).grain()
+    }
+
+    fn ready(&self) -> Option<&[f32]> {
+        (**self).ready()
     }
 }
 
@@ -124,7 +140,7 @@ pub(in crate::brain) fn product(
     if is_large(inner, width) {
         let mut turned = Turned::default();
         turned.fill(x, inner);
-        return product_turned(&turned, weights, out, width, adds);
+        return products_turned(&turned, &mut [Product { weights: &weights, out }], adds);
     }
     let narrowest = if width.is_multiple_of(BLOCK) { BLOCK.min(width) } else { width % BLOCK };
     let few = (FLAT / narrowest.max(1)).max(if narrowest <= SMALL_SIDE && inner > DEEP { SMALL_SIDE } else { 0 });
@@ -178,7 +194,7 @@ pub(in crate::brain) fn product_back(
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
     if is_large(inner, width) {
-        return back_of_large(dy, weights, dx, inner, width, adds);
+        return products_back(&[Back { dy, weights: &weights }], dx, inner, adds);
     }
     let target = Target::of(dx, inner);
     let block = |columns: Range<usize>| {
@@ -197,12 +213,17 @@ pub(in crate::brain) fn product_back(
     in_blocks(rows * inner * width, weights.ready().is_some(), inner, BLOCK.div_ceil(grain) * grain, block);
 }
 
-/// Calls `block` for `each` columns after `each` of `columns`, on all threads where the product takes so many multiplications
+/// Whether so many multiplications are worth to be divided among threads.
+pub(super) const fn is_worth_dividing(work: usize) -> bool {
+    work > SMALL
+}
+
+/// Calls `block` for `each` columns after `each` of `columns`, by all threads where the product takes so many multiplications
 /// that it is worth it, and for all columns at once where it does not and weights need no room.
 pub(super) fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize, block: impl Fn(Range<usize>) + Sync) {
     let of = |at: usize| at * each..((at + 1) * each).min(columns);
-    if work > SMALL {
-        (0..columns.div_ceil(each)).into_par_iter().for_each(|at| block(of(at)));
+    if is_worth_dividing(work) {
+        in_parts(columns.div_ceil(each), |at| block(of(at)));
     } else if is_ready {
         block(0..columns);
     } else {

@@ -96,9 +96,9 @@ impl Llm {
     ) -> Opinion {
         let question = Question { tokens, adapter };
         let given = if consultation.manner.free {
-            self.pool.install(|| self.say(consultation, name, question))
+            self.think_through(|| self.say(consultation, name, question))
         } else {
-            self.pool.install(|| self.weigh(consultation.manner.temperature, question))
+            self.think_through(|| self.weigh(consultation.manner.temperature, question))
         };
         given.unwrap_or_else(|error| Opinion::Silent(error.to_string()))
     }

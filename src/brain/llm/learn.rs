@@ -88,7 +88,7 @@ impl Llm {
         };
         let mut classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
         drop(population);
-        self.pool.install(|| {
+        self.think_through(|| {
             if self.is_small() {
                 classes.par_iter_mut().for_each(|class| self.teach(class));
             } else {

@@ -17,6 +17,7 @@ use super::{
     Question, Scorer, Trie,
     catalog::{check_memory, free_memory, inspect, memory_need},
     error::{BrainError, Result},
+    kernel::together,
     learn::HiddenStates,
     load::{LoadedModel, load_model, quantise, streams},
     lora::{Adapter, AdapterLayout},
@@ -160,6 +161,11 @@ impl Llm {
     /// The threads themselves.
     pub(super) fn pool(&self) -> Arc<ThreadPool> {
         Arc::clone(&self.pool)
+    }
+
+    /// Makes something on its threads: with a large model they all help with every product.
+    fn think_through<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(|| if self.is_small() { work() } else { together(work) })
     }
 
     /// What the person may want to know of it.

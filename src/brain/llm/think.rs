@@ -49,8 +49,7 @@ impl Llm {
         let batches: Vec<_> =
             thinkers.chunk_by(|a, b| a.habitat == b.habitat).flat_map(|habitat| habitat.chunks(most)).collect();
         let (this, minds) = (&*self, &population);
-        let thought: Result<Vec<_>> =
-            this.pool.install(|| batches.par_iter().map(|batch| this.answer(batch, minds)).collect());
+        let thought: Result<Vec<_>> = this.think_through(|| this.for_each(&batches, |batch| this.answer(batch, minds)));
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thought, prefix), thinker) in thought?.into_iter().flatten().zip(thinkers) {
             if let Some(prefix) = prefix {
@@ -61,6 +60,11 @@ impl Llm {
         let cached = self.prefixes.values().map(Prefix::bytes).sum::<usize>();
         self.shelf.note_cached(cached as u64);
         Ok(thoughts)
+    }
+
+    /// What comes of each of some things: of a small model's side by side, of a large one's one after the other, which takes less room.
+    fn for_each<A: Sync, T: Send>(&self, of: &[A], one: impl Fn(&A) -> Result<T> + Sync) -> Result<Vec<T>> {
+        if self.is_small() { of.par_iter().map(&one).collect() } else { of.iter().map(one).collect() }
     }
 
     /// One batch.
@@ -210,9 +214,7 @@ impl Llm {
             };
             Ok((**creature, logits.iter().map(policy).collect::<Policy>()))
         };
-        let policies: Result<Vec<_>> = self.pool.install(|| {
-            if self.is_small() { asked.par_iter().map(answer).collect() } else { asked.iter().map(answer).collect() }
-        });
+        let policies: Result<Vec<_>> = self.think_through(|| self.for_each(&asked, answer));
         Ok(Surveyed { habitat: *habitat, generation: *generation, newborn: *newborn, policies: policies? })
     }
 }

@@ -5,12 +5,11 @@
 use std::{ops::Range, sync::Arc};
 
 use candle_core::{Device, Tensor, Var};
-use rayon::prelude::*;
 
 use crate::{
     brain::{
         error::Result,
-        kernel::{Factor, multiply},
+        kernel::{Factor, multiply, with_each},
     },
     config::LoraTarget,
 };
@@ -69,7 +68,8 @@ impl Grouped {
             [a, &group.b].concat()
         };
         let numbers: Vec<f32> = self.groups.iter().flat_map(of_group).collect();
-        let numbers = Var::from_vec(numbers.clone(), numbers.len(), device)?.into_inner();
+        let count = numbers.len();
+        let numbers = Var::from_vec(numbers, count, device)?.into_inner();
         Ok(Self { trained: Some(Trained { numbers, with_a }), ..self })
     }
 
@@ -107,7 +107,7 @@ impl Grouped {
     /// Calls `work` with everything in `parts`, on all threads where `numbers` · rank multiplications are worth it.
     fn divide<T: Send>(&self, parts: Vec<T>, numbers: usize, work: impl Fn(T) + Send + Sync) {
         if numbers * self.rank > PARALLEL {
-            parts.into_par_iter().for_each(work);
+            with_each(parts, work);
         } else {
             parts.into_iter().for_each(work);
         }

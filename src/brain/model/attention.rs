@@ -5,21 +5,27 @@
 //!
 //! This module does *not* know positions, weights or layers.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp3, DType, Layout, Result as CandleResult, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::{
-    batch::{Sight, rows_of},
+    batch::Sight,
     cache::LayerCache,
     lanes::{add_scaled, dot, exp, most, sum, wide},
     product::slice_of,
 };
-use crate::brain::error::{BrainError, Result};
+use crate::brain::{
+    error::{BrainError, Result},
+    kernel::with_each,
+};
+
+mod back;
 
 /// Rows × width from which work on rows is divided among threads.
 pub(super) const PARALLEL: usize = 1 << 15;
+/// Rows that a thread takes at a time.
+pub(super) const ROWS: usize = 8;
 
 /// Attention of one layer.
 #[derive(Debug, Clone)]
@@ -106,6 +112,15 @@ impl Attention {
     }
 }
 
+/// Scores become weights whose sum is 1.
+#[inline(always)]
+fn softmax(scores: &mut [f32]) {
+    let most = most(scores);
+    scores.iter_mut().for_each(|score| *score = exp(*score - most));
+    let all = sum(scores);
+    scores.iter_mut().for_each(|score| *score /= all);
+}
+
 struct Attend {
     layer: Attention,
     sights: Arc<Vec<Sight>>,
@@ -132,10 +147,7 @@ impl Attend {
         for (weight, key) in weights.iter_mut().zip(keys) {
             *weight = scale * dot(q, &x.k[key * x.kv_width + at..][..head]);
         }
-        let most = most(weights);
-        weights.iter_mut().for_each(|weight| *weight = exp(*weight - most));
-        let all = sum(weights);
-        weights.iter_mut().for_each(|weight| *weight /= all);
+        softmax(weights);
     }
 
     /// Where the key and value head of query head `h` begins.
@@ -162,12 +174,14 @@ impl Attend {
     fn all_rows(&self, x: &Inputs, rows: usize) -> Vec<f32> {
         let mut out = vec![0.0; rows * x.width];
         if rows * x.width > PARALLEL {
-            let rows = out.par_chunks_mut(x.width).enumerate();
-            rows.for_each_init(Default::default, |room, (row, out)| {
-                wide(
-                    #[inline(always)]
-                    || self.row(x, row, out, room),
-                )
+            with_each(out.chunks_mut(x.width * ROWS).enumerate().collect(), |(at, out)| {
+                let mut room = Default::default();
+                for (row, out) in out.chunks_mut(x.width).enumerate() {
+                    wide(
+                        #[inline(always)]
+                        || self.row(x, at * ROWS + row, out, &mut room),
+                    );
+                }
             });
         } else {
             let mut room = Default::default();
@@ -204,114 +218,6 @@ impl Attend {
         }
         Ok((rows, width, kv_width))
     }
-
-    /// The gradients of q, k and v for the gradient of the output. Stretches of rows that see nothing of each other, but for what
-    /// they begin with, are divided among threads; what each finds for rows that it begins with is added in their order.
-    fn gradients(&self, x: &Inputs, grad: &[f32], rows: usize) -> [Vec<f32>; 3] {
-        let (mut dq, mut dk, mut dv) = (vec![0.0; x.q.len()], vec![0.0; x.k.len()], vec![0.0; x.v.len()]);
-        let mut parts = Vec::new();
-        let (mut q_rest, mut k_rest, mut v_rest) = (&mut dq[..], &mut dk[..], &mut dv[..]);
-        for stretch in stretches(&self.sights) {
-            let (q, q_after) = q_rest.split_at_mut(stretch.len() * x.width);
-            let (k, k_after) = k_rest.split_at_mut(stretch.len() * x.kv_width);
-            let (v, v_after) = v_rest.split_at_mut(stretch.len() * x.kv_width);
-            parts.push((stretch, q, k, v));
-            (q_rest, k_rest, v_rest) = (q_after, k_after, v_after);
-        }
-        let part = |(stretch, q, k, v): (Range<usize>, &mut [f32], &mut [f32], &mut [f32])| {
-            // Rows of one stretch begin with the same.
-            let before: Vec<_> = stretch.clone().take(1).flat_map(|row| rows_of(&self.sights[row].before)).collect();
-            let mut shared = [vec![0.0; before.len() * x.kv_width], vec![0.0; before.len() * x.kv_width]];
-            wide(
-                #[inline(always)]
-                || self.gradients_of(x, grad, stretch, [q, k, v], &mut shared),
-            );
-            (before, shared)
-        };
-        let shared: Vec<_> = if rows * x.width > PARALLEL {
-            parts.into_par_iter().map(part).collect()
-        } else {
-            parts.into_iter().map(part).collect()
-        };
-        for (before, own) in shared {
-            for (all, own) in [&mut dk, &mut dv].into_iter().zip(&own) {
-                for (row, own) in before.iter().zip(own.chunks_exact(x.kv_width)) {
-                    add_scaled(&mut all[row * x.kv_width..][..x.kv_width], own, 1.0);
-                }
-            }
-        }
-        [dq, dk, dv]
-    }
-
-    /// The same of some rows, which see only each other and what they begin with; `dq`, `dk` and `dv` are theirs, and `shared` are dk
-    /// and dv of what they begin with.
-    #[inline(always)]
-    fn gradients_of(
-        &self,
-        x: &Inputs,
-        grad: &[f32],
-        rows: Range<usize>,
-        [dq, dk, dv]: [&mut [f32]; 3],
-        [shared_dk, shared_dv]: &mut [Vec<f32>; 2],
-    ) {
-        let begins = shared_dk.len() / x.kv_width;
-        let head = self.layer.head;
-        let (mut keys, mut weights, mut scores) = (Vec::new(), Vec::new(), Vec::new());
-        for row in rows.clone() {
-            // Rows that nobody reads of the last layer have none.
-            if grad[row * x.width..(row + 1) * x.width].iter().all(|g| *g == 0.0) {
-                continue;
-            }
-            keys.clear();
-            keys.extend(self.sights[row].rows(self.layer.window));
-            let hidden = self.sights[row].len() - keys.len();
-            for h in 0..self.layer.heads {
-                self.weigh(x, row, h, &keys, &mut weights);
-                let (q_at, at) = (row * x.width + h * head, self.kv_offset(h));
-                let (out, q) = (&grad[q_at..q_at + head], &x.q[q_at..q_at + head]);
-                let dq = &mut dq[q_at - rows.start * x.width..][..head];
-                // dP = dO·v;  dS = P·(dP − Σ P·dP).
-                scores.resize(keys.len(), 0.0);
-                for (score, key) in scores.iter_mut().zip(&keys) {
-                    *score = dot(out, &x.v[key * x.kv_width + at..][..head]);
-                }
-                let mean: f32 = dot(&weights, &scores);
-                for (((place, key), weight), score) in (hidden..).zip(&keys).zip(&weights).zip(&scores) {
-                    let kv_at = key * x.kv_width + at;
-                    let (dk, dv, own) = if place < begins {
-                        (&mut shared_dk[..], &mut shared_dv[..], place * x.kv_width + at)
-                    } else {
-                        (&mut dk[..], &mut dv[..], (key - rows.start) * x.kv_width + at)
-                    };
-                    let ds = weight * (score - mean) * self.layer.scale;
-                    add_scaled(&mut dv[own..own + head], out, *weight);
-                    add_scaled(dq, &x.k[kv_at..kv_at + head], ds);
-                    add_scaled(&mut dk[own..own + head], q, ds);
-                }
-            }
-        }
-    }
-}
-
-/// Cuts rows into stretches that see nothing of each other but what they begin with, where there are as many keys as rows.
-fn stretches(sights: &[Sight]) -> Vec<Range<usize>> {
-    let first = |sight: &Sight| if sight.trunk.is_empty() { sight.branch.start } else { sight.trunk.start };
-    // How far the rows before each see, at most.
-    let (mut furthest, mut before) = (0, Vec::with_capacity(sights.len()));
-    for sight in sights {
-        before.push(furthest);
-        furthest = furthest.max(if sight.branch.is_empty() { sight.trunk.end } else { sight.branch.end });
-    }
-    let (mut stretches, mut end, mut lowest) = (Vec::new(), sights.len(), usize::MAX);
-    for (row, sight) in sights.iter().enumerate().rev() {
-        lowest = lowest.min(first(sight));
-        if lowest >= row && before[row] <= row {
-            stretches.push(row..end);
-            (end, lowest) = (row, usize::MAX);
-        }
-    }
-    stretches.reverse();
-    stretches
 }
 
 impl CustomOp3 for Attend {

@@ -21,10 +21,9 @@
 use std::sync::Arc;
 
 use candle_core::{Result as CandleResult, Tensor};
-use rayon::prelude::*;
 
 use super::{
-    BlockSlope, Matrix, Pass,
+    Matrix, Pass,
     lanes::{sigmoid, wide},
     llama::Block,
     norm::FrozenRms,
@@ -33,13 +32,16 @@ use super::{
 use crate::{
     brain::{
         error::{BrainError, Result},
+        kernel::with_each,
         lora::{ActiveAdapters, Grouped},
     },
     config::{Arithmetic, LoraTarget},
 };
 
+mod back;
+
 /// Numbers from which an operation on each is divided among threads, this many at a time.
-const CHUNK: usize = 1 << 15;
+const CHUNK: usize = 1 << 14;
 
 /// Rows of the MLP that are made at a time where nothing is kept of them: of more, unpacking weights would be a smaller part of the
 /// work, and of fewer a larger one.
@@ -141,9 +143,13 @@ impl Fused<'_> {
         let (attention, lora) = (&self.block.attention, pass.lora);
         let normed = on_slice(x, |x| self.attention_norm.rows(x))?;
         let mut inputs = Inputs::new(&normed, arithmetic);
-        let mut q = times(&attention.q, &mut inputs, adapters_of(lora, layer, LoraTarget::Q, None))?;
-        let mut k = times(&attention.k, &mut inputs, adapters_of(lora, layer, LoraTarget::K, None))?;
-        let v = times(&attention.v, &mut inputs, adapters_of(lora, layer, LoraTarget::V, None))?;
+        let adapted = |matrix, target| (matrix, adapters_of(lora, layer, target, None));
+        let matrices = [
+            adapted(&attention.q, LoraTarget::Q),
+            adapted(&attention.k, LoraTarget::K),
+            adapted(&attention.v, LoraTarget::V),
+        ];
+        let [mut q, mut k, v] = Matrix::apply_each(&mut inputs, matrices)?;
         drop(inputs);
         drop(normed);
         turn(pass, &mut q, attention.q.out(), false)?;
@@ -170,8 +176,8 @@ impl Fused<'_> {
         let mlp = &self.block.mlp;
         let normed = self.mlp_norm.rows(rows)?;
         let mut inputs = Inputs::new(&normed, arithmetic);
-        let gate = times(&mlp.gate, &mut inputs, adapters(LoraTarget::Gate))?;
-        let up = times(&mlp.up, &mut inputs, adapters(LoraTarget::Up))?;
+        let matrices = [(&mlp.gate, adapters(LoraTarget::Gate)), (&mlp.up, adapters(LoraTarget::Up))];
+        let [gate, up] = Matrix::apply_each(&mut inputs, matrices)?;
         drop(inputs);
         drop(normed);
         let (inner, kept) = if keeps {
@@ -183,99 +189,6 @@ impl Fused<'_> {
         };
         add_times(&mlp.down, Inputs::new(&inner, arithmetic), rows, adapters(LoraTarget::Down))?;
         Ok(kept)
-    }
-
-    /// The gradients of what is trained in the block, and of its input where `goes_on`, for dy `[rows, d]`.
-    ///
-    /// # Errors
-    /// The shapes do not fit.
-    pub(super) fn back(&self, kept: Kept, dy: &Tensor, pass: &Pass, layer: usize, goes_on: bool) -> Result<BlockSlope> {
-        let (attention, mlp) = (&self.block.attention, &self.block.mlp);
-        let only = pass.only(layer);
-        let mut slopes = Slopes { lora: pass.lora, layer, only, found: Vec::new() };
-        let Kept { x, q, k, v, mixed, middle, gate, up } = kept;
-        let dy = dy.contiguous()?;
-        let mut dm = on_slice(&dy, |dy| Ok(dy.to_vec()))?;
-        let mut ds = vec![0.0; gate.len()];
-        slopes.back(&mlp.down, LoraTarget::Down, &dm, &mut ds, false)?;
-        let (inner, dgate, dup) = swiglu_back(gate, up, ds);
-        slopes.add(&mlp.down, LoraTarget::Down, &inner, &dm);
-        let normed = self.mlp_norm.rows(&middle)?;
-        slopes.add(&mlp.gate, LoraTarget::Gate, &normed, &dgate);
-        slopes.add(&mlp.up, LoraTarget::Up, &normed, &dup);
-        let mut dn = vec![0.0; middle.len()];
-        slopes.back(&mlp.gate, LoraTarget::Gate, &dgate, &mut dn, false)?;
-        slopes.back(&mlp.up, LoraTarget::Up, &dup, &mut dn, true)?;
-        self.mlp_norm.add_back(&middle, &dn, &mut dm)?;
-
-        slopes.add(&attention.o, LoraTarget::O, &mixed, &dm);
-        let mut dmixed = vec![0.0; mixed.len()];
-        slopes.back(&attention.o, LoraTarget::O, &dm, &mut dmixed, false)?;
-        if let Some(rows) = only {
-            let (count, width, d) = (q.len() / attention.q.out().max(1), attention.q.out(), attention.o.out());
-            (dmixed, dm) = (scatter(&dmixed, rows, width, count), scatter(&dm, rows, d, count));
-            dn.resize(dm.len(), 0.0);
-            slopes.only = None;
-        }
-        let [mut dq, mut dk, dv] = attention.heads.back_rows([&q, &k, &v], &dmixed, &pass.batch.sights)?;
-        turn(pass, &mut dq, attention.q.out(), true)?;
-        turn(pass, &mut dk, attention.k.out(), true)?;
-        let normed = on_slice(&x, |x| self.attention_norm.rows(x))?;
-        let parts = [
-            (&attention.q, LoraTarget::Q, &dq),
-            (&attention.k, LoraTarget::K, &dk),
-            (&attention.v, LoraTarget::V, &dv),
-        ];
-        for (matrix, target, dy) in parts {
-            slopes.add(matrix, target, &normed, dy);
-        }
-        let mut dx = None;
-        if goes_on {
-            for (at, (matrix, target, dy)) in parts.into_iter().enumerate() {
-                slopes.back(matrix, target, dy, &mut dn, at > 0)?;
-            }
-            on_slice(&x, |x| self.attention_norm.add_back(x, &dn, &mut dm))?;
-            dx = Some(Tensor::from_vec(dm, x.shape(), x.device())?);
-        }
-        Ok(BlockSlope { dx, trained: slopes.in_order() })
-    }
-}
-
-/// The gradients of one block's adapters, as they are found.
-struct Slopes<'a> {
-    lora: &'a ActiveAdapters,
-    layer: usize,
-    /// The rows that are dealt with, where these are not all.
-    only: Option<&'a [u32]>,
-    found: Vec<(LoraTarget, Vec<f32>)>,
-}
-
-impl Slopes<'_> {
-    fn adapters(&self, target: LoraTarget) -> Option<Arc<Grouped>> {
-        adapters_of(self.lora, self.layer, target, self.only)
-    }
-
-    /// dx becomes, or grows by where `adds`, the gradient of a matrix's input for dy.
-    fn back(&self, matrix: &Matrix, target: LoraTarget, dy: &[f32], dx: &mut [f32], adds: bool) -> CandleResult<()> {
-        matrix.back_to_rows(dy, dx, self.adapters(target).as_deref(), adds)
-    }
-
-    /// The gradient of what is trained of a matrix's adapters, for its input x and dy.
-    fn add(&mut self, matrix: &Matrix, target: LoraTarget, x: &[f32], dy: &[f32]) {
-        let Some(grouped) = self.adapters(target) else { return };
-        if let Some(trained) = grouped.trained() {
-            let found = grouped.gradient(x, dy, matrix.inner(), matrix.out(), trained.with_a);
-            self.found.push((target, found));
-        }
-    }
-
-    /// All of them, in the order of [`ActiveAdapters::trained`].
-    fn in_order(mut self) -> Vec<Vec<f32>> {
-        let mut take = |target| {
-            let at = self.found.iter().position(|(found, _)| *found == target)?;
-            Some(self.found.swap_remove(at).1)
-        };
-        self.lora.trained(self.layer).filter_map(|(target, _)| take(target)).collect()
     }
 }
 
@@ -290,23 +203,7 @@ fn gather(all: &[f32], rows: &[u32], width: usize) -> Vec<f32> {
     rows.iter().flat_map(|row| &all[*row as usize * width..][..width]).copied().collect()
 }
 
-/// All of `count` rows, which are zero but for some.
-fn scatter(some: &[f32], rows: &[u32], width: usize, count: usize) -> Vec<f32> {
-    let mut all = vec![0.0; count * width];
-    for (row, own) in rows.iter().zip(some.chunks_exact(width)) {
-        all[*row as usize * width..][..width].copy_from_slice(own);
-    }
-    all
-}
-
-/// `x·Wᵀ` with the rows' adapters: `[rows, out]`.
-fn times(matrix: &Matrix, x: &mut Inputs, adapters: Option<Arc<Grouped>>) -> CandleResult<Vec<f32>> {
-    let mut out = vec![0.0; x.len() / matrix.inner().max(1) * matrix.out()];
-    matrix.apply_to_inputs(x, &mut out, adapters.as_deref(), false)?;
-    Ok(out)
-}
-
-/// The same, added to rows `[rows, out]`.
+/// Adds `x·Wᵀ`, with the rows' adapters, to rows `[rows, out]`.
 fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<Arc<Grouped>>) -> CandleResult<()> {
     matrix.apply_to_inputs(&mut x, to, adapters.as_deref(), true)
 }
@@ -323,37 +220,18 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
 
 /// `silu(gate)⊙up`, in place of gate.
 fn swiglu(mut out: Vec<f32>, up: &[f32]) -> Vec<f32> {
-    let chunks = out.par_chunks_mut(CHUNK).zip(up.par_chunks(CHUNK));
-    chunks.for_each(|(out, up)| {
+    with_each(out.chunks_mut(CHUNK).zip(up.chunks(CHUNK)).collect(), |(out, up)| {
         wide(
             #[inline(always)]
             || out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u),
-        )
+        );
     });
     out
 }
 
-/// `silu(gate)⊙up` and the gradients of gate and up, for ds, that of the former.
-fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-    let chunks = gate.par_chunks_mut(CHUNK).zip(up.par_chunks_mut(CHUNK)).zip(ds.par_chunks_mut(CHUNK));
-    let one = |((gate, up), ds): ((&mut f32, &mut f32), &mut f32)| {
-        let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
-        *ds = g * sigma * u;
-        *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
-        *up = d * g * sigma;
-    };
-    chunks.for_each(|((gate, up), ds)| {
-        wide(
-            #[inline(always)]
-            || gate.iter_mut().zip(up).zip(ds).for_each(one),
-        )
-    });
-    (ds, gate, up)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{back::swiglu_back, *};
 
     #[test]
     fn swiglu_and_its_gradient_by_hand() {

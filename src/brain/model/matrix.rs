@@ -17,7 +17,7 @@ use super::{
 };
 use crate::brain::{
     error::{BrainError, Result},
-    kernel::{BLOCK, Rows, WeightRows},
+    kernel::{BLOCK, Rows, WeightRows, is_large},
     lora::Grouped,
 };
 
@@ -99,6 +99,11 @@ impl Matrix {
     /// Columns of the matrix: entries of the input.
     pub const fn inner(&self) -> usize {
         self.inner
+    }
+
+    /// Whether products with it are worth to be divided among threads.
+    pub(super) const fn is_large(&self) -> bool {
+        is_large(self.inner, self.out)
     }
 
     /// Where it is.

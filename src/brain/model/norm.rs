@@ -4,13 +4,12 @@
 //! followed for gradients.
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
-use rayon::prelude::*;
 
 use super::{
     lanes::{dot, wide},
     product::{on_slice, slice_of},
 };
-use crate::brain::error::Result;
+use crate::brain::{error::Result, kernel::with_each};
 
 /// How rows are normalised.
 #[derive(Debug, Clone)]
@@ -89,11 +88,11 @@ impl FrozenRms {
             };
             if x.len() > PARALLEL {
                 let some = w.len() * ROWS;
-                out.par_chunks_mut(some).for_each(|rows| {
+                with_each(out.chunks_mut(some).collect(), |rows| {
                     wide(
                         #[inline(always)]
                         || rows.chunks_exact_mut(w.len()).for_each(normalise),
-                    )
+                    );
                 });
             } else {
                 wide(
@@ -109,19 +108,27 @@ impl FrozenRms {
     pub(super) fn add_back(&self, x: &[f32], dy: &[f32], dx: &mut [f32]) -> CandleResult<()> {
         on_slice(&self.weight, |w| {
             let d = w.len();
-            let mut scaled = vec![0.0; d];
-            wide(
-                #[inline(always)]
-                || {
-                    for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
-                        let inverse = inverse_rms(row, self.eps);
-                        scaled.iter_mut().zip(w.iter().zip(dy)).for_each(|(scaled, (w, dy))| *scaled = w * dy);
-                        let factor = inverse * inverse * dot(row, &scaled) / d as f32;
-                        let terms = row.iter().zip(&scaled).map(|(x, scaled)| inverse * (scaled - x * factor));
-                        dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
-                    }
-                },
-            );
+            let some = |((x, dy), dx): ((&[f32], &[f32]), &mut [f32])| {
+                let mut scaled = vec![0.0; d];
+                wide(
+                    #[inline(always)]
+                    || {
+                        for ((row, dy), dx) in x.chunks_exact(d).zip(dy.chunks_exact(d)).zip(dx.chunks_exact_mut(d)) {
+                            let inverse = inverse_rms(row, self.eps);
+                            scaled.iter_mut().zip(w.iter().zip(dy)).for_each(|(scaled, (w, dy))| *scaled = w * dy);
+                            let factor = inverse * inverse * dot(row, &scaled) / d as f32;
+                            let terms = row.iter().zip(&scaled).map(|(x, scaled)| inverse * (scaled - x * factor));
+                            dx.iter_mut().zip(terms).for_each(|(dx, term)| *dx += term);
+                        }
+                    },
+                );
+            };
+            if x.len() > PARALLEL {
+                let each = d * ROWS;
+                with_each(x.chunks(each).zip(dy.chunks(each)).zip(dx.chunks_mut(each)).collect(), some);
+            } else {
+                some(((x, dy), dx));
+            }
             Ok(())
         })
     }

@@ -16,7 +16,10 @@ use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result as CandleResu
 use super::Matrix;
 use crate::{
     brain::{
-        kernel::{Rounded, Turned, is_large, product, product_back, product_rounded, product_turned},
+        kernel::{
+            Back, Product, Rounded, Turned, WeightRows, product, product_back, product_rounded, products_back,
+            products_turned,
+        },
         lora::Grouped,
     },
     config::Arithmetic,
@@ -129,14 +132,82 @@ impl Matrix {
         let (inner, width) = (self.inner(), self.out());
         let is_done = x.arithmetic == Arithmetic::Int8
             && self.with_whole_rows(|weights| product_rounded(x.rounded(inner), weights, out, width, adds))?;
-        if !is_done && is_large(inner, width) {
+        if !is_done && self.is_large() {
             let turned = x.turned(inner);
-            self.with_rows(|weights| product_turned(turned, weights, out, width, adds))?;
+            self.with_rows(|weights| products_turned(turned, &mut [Product { weights, out }], adds))?;
         } else if !is_done {
             self.with_rows(|weights| product(x.numbers, weights, out, inner, width, adds))?;
         }
         if let Some(grouped) = adapters {
             grouped.add_to(x.numbers, out, inner, width);
+        }
+        Ok(())
+    }
+
+    /// What several matrices make of the same rows, each with its own adapters: `[rows, out]` of each. Large ones in f32 are dealt with
+    /// side by side.
+    pub(super) fn apply_each<const N: usize>(
+        x: &mut Inputs,
+        matrices: [(&Self, Option<Arc<Grouped>>); N],
+    ) -> CandleResult<[Vec<f32>; N]> {
+        let rows_of = |matrix: &Self| x.len() / matrix.inner().max(1);
+        let mut made = matrices.each_ref().map(|(matrix, _)| vec![0.0; rows_of(matrix) * matrix.out()]);
+        if x.arithmetic == Arithmetic::F32 && matrices.iter().all(|(matrix, _)| matrix.is_large()) {
+            let inner = matrices.first().map_or(0, |(matrix, _)| matrix.inner());
+            let turned = x.turned(inner);
+            Self::with_rows_of_each(&matrices.each_ref().map(|(matrix, _)| *matrix), Vec::new(), &mut |weights| {
+                let products = weights.iter().zip(&mut made).map(|(weights, out)| Product { weights: *weights, out });
+                products_turned(turned, &mut products.collect::<Vec<_>>(), false);
+            })?;
+            for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
+                adapters.iter().for_each(|grouped| grouped.add_to(x.numbers, out, inner, matrix.out()));
+            }
+        } else {
+            for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
+                matrix.apply_to_inputs(x, out, adapters.as_deref(), false)?;
+            }
+        }
+        Ok(made)
+    }
+
+    /// Calls `then` with the weights of all matrices after those that are there already.
+    fn with_rows_of_each(
+        matrices: &[&Self],
+        there: Vec<&dyn WeightRows>,
+        then: &mut dyn FnMut(&[&dyn WeightRows]),
+    ) -> CandleResult<()> {
+        let Some((first, others)) = matrices.split_first() else {
+            then(&there);
+            return Ok(());
+        };
+        first.with_rows(|weights| {
+            let mut there: Vec<&dyn WeightRows> = there.clone();
+            there.push(weights);
+            Self::with_rows_of_each(others, there, then)
+        })?
+    }
+
+    /// The sum of the ways back of several matrices to the same rows: dx `[rows, in]` becomes it, for each one's dy `[rows, out]`.
+    ///
+    /// # Panics
+    /// If the slices do not have these shapes.
+    pub(super) fn back_each<const N: usize>(
+        dx: &mut [f32],
+        matrices: [(&Self, Option<Arc<Grouped>>, &[f32]); N],
+    ) -> CandleResult<()> {
+        if matrices.iter().all(|(matrix, ..)| matrix.is_large()) {
+            let inner = matrices.first().map_or(1, |(matrix, ..)| matrix.inner());
+            Self::with_rows_of_each(&matrices.each_ref().map(|(matrix, ..)| *matrix), Vec::new(), &mut |weights| {
+                let ways = weights.iter().zip(&matrices).map(|(weights, (.., dy))| Back { dy, weights: *weights });
+                products_back(&ways.collect::<Vec<_>>(), dx, inner, false);
+            })?;
+            for (matrix, adapters, dy) in &matrices {
+                adapters.iter().for_each(|grouped| grouped.add_back(dy, dx, inner, matrix.out()));
+            }
+        } else {
+            for (at, (matrix, adapters, dy)) in matrices.iter().enumerate() {
+                matrix.back_to_rows(dy, dx, adapters.as_deref(), at > 0)?;
+            }
         }
         Ok(())
     }

@@ -9,10 +9,13 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
-use rayon::prelude::*;
 
-use super::{attention::PARALLEL, lanes::wide, product::slice_of};
-use crate::brain::error::Result;
+use super::{
+    attention::{PARALLEL, ROWS},
+    lanes::wide,
+    product::slice_of,
+};
+use crate::brain::{error::Result, kernel::with_each};
 
 /// Which entries of a head form a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +84,10 @@ impl Rope {
             );
         };
         if x.len() > PARALLEL {
-            x.par_chunks_mut(width).enumerate().for_each(turn_row);
+            let some = x.chunks_mut(width * ROWS).enumerate().collect();
+            with_each(some, |(at, rows): (usize, &mut [f32])| {
+                rows.chunks_mut(width).enumerate().for_each(|(row, entries)| turn_row((at * ROWS + row, entries)));
+            });
         } else {
             x.chunks_mut(width).enumerate().for_each(turn_row);
         }

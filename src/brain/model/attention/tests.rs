@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Var};
 
-use super::*;
+use super::{back::stretches, *};
 use crate::brain::model::batch::Batch;
 
 fn flat(x: &Tensor) -> Vec<f32> {
