@@ -14,10 +14,11 @@
 use std::{cell::Cell, ops::Range};
 
 use super::{
+    factor::Target,
     instructions::Instructions,
     panel::{BLOCK, LINE, Panel, WholeRows},
     portable,
-    product::{Target, in_blocks},
+    product::in_blocks,
     rounded::Rounded,
 };
 

@@ -13,19 +13,23 @@
 use std::ops::Range;
 
 use super::{
+    factor::{Factor, Target},
     outer::{Ahead, HALF, LANES, Outer, PANEL, parts},
-    product::{Factor, GAP, Target, WeightRows, in_blocks, is_worth_dividing, with_part},
+    product::{GAP, WeightRows, in_blocks, is_worth_dividing, with_part},
     team::{in_parts, with_each},
+    turn::{SIDE, turn},
 };
 
 /// Weights from which a matrix is large.
 const LARGE: usize = 1 << 16;
 /// Columns of the result of [`products_turned`] that one block computes.
 const COLUMNS: usize = 48;
-/// The same of [`products_back`]; the grain of weights, where that is more.
-const BACK_COLUMNS: usize = 96;
+/// The same of [`products_back`], of weights that are f32 already, and of others; the grain of weights, where that is more.
+const BACK_COLUMNS: [usize; 2] = [48, 96];
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
+/// Numbers from which rows are turned by several threads.
+const PARALLEL: usize = 1 << 15;
 /// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
 /// the second-level cache.
 const BACK_ROWS: usize = 384;
@@ -52,10 +56,17 @@ impl Turned {
         let mut cut = Vec::new();
         for panel in panels(self.rows) {
             let (own, after) = rest.split_at_mut(panel.len() * inner);
-            cut.push((panel, own));
+            // A few columns at a time, so that their lines stay in the cache until all rows are there.
+            let chunks = own.chunks_mut((panel.len() * TURNED).max(1)).enumerate();
+            cut.extend(chunks.map(|(at, own)| (panel.clone(), at * TURNED, own)));
             rest = after;
         }
-        with_each(cut, |(panel, own)| turn(rows, inner, own, panel));
+        let part = |(panel, column, own): (_, _, &mut [f32])| turn_part(rows, inner, own, panel, column);
+        if rows.len() > PARALLEL {
+            with_each(cut, part);
+        } else {
+            cut.into_iter().for_each(part);
+        }
     }
 
     /// The length of a row.
@@ -80,51 +91,65 @@ fn panels(rows: usize) -> impl Iterator<Item = Range<usize>> {
     wide.chain((halves % 2 == 1).then(|| (halves - 1) * HALF..halves * HALF))
 }
 
-/// Rows `panel` of rows of `inner` numbers as columns: `[inner, panel.len()]`.
-fn turn(rows: &[f32], inner: usize, out: &mut [f32], panel: Range<usize>) {
+/// Rows `panel` of rows of `inner` numbers as columns, from column `column` on: `[columns, panel.len()]`.
+fn turn_part(rows: &[f32], inner: usize, out: &mut [f32], panel: Range<usize>, column: usize) {
     let (count, width) = (rows.len() / inner.max(1), panel.len());
-    for first in panel.clone().step_by(HALF) {
-        // A few columns at a time, so that their lines stay in the cache until all rows are there.
-        for (chunk, out) in out.chunks_mut(width * TURNED).enumerate() {
-            let columns = chunk * TURNED..(chunk * TURNED + out.len() / width);
-            for row in first..first + HALF {
-                let to = out[row - panel.start..].iter_mut().step_by(width);
-                if row < count {
-                    to.zip(&rows[row * inner..][columns.clone()]).for_each(|(to, number)| *to = *number);
-                } else {
-                    to.for_each(|to| *to = 0.0);
-                }
-            }
-        }
+    for first in panel.clone().step_by(SIDE) {
+        let from = &rows[(first * inner + column).min(rows.len())..];
+        let (there, columns) = (count.saturating_sub(first).min(SIDE), out.len() / width);
+        turn(from, inner, &mut out[first - panel.start..], width, there, columns);
     }
 }
 
-/// One of several products with the same rows.
-pub(in crate::brain) struct Product<'a> {
-    /// The weights `[width, inner]`.
-    pub weights: &'a dyn WeightRows,
-    /// What comes of them: `[rows, width]`.
-    pub out: &'a mut [f32],
-}
-
-/// [`product`](super::product()) with large matrices `[width, x.inner()]`, whose parts are dealt with side by side.
+/// What several large matrices `[width, x.inner()]` make of the same rows, side by side: `[rows, width]` of each; see
+/// [`product`](super::product()).
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(in crate::brain) fn products_turned(x: &Turned, products: &mut [Product], adds: bool) {
-    let (rows, inner) = (x.rows, x.inner);
-    if rows == 0 {
-        return;
+pub(in crate::brain) fn products_turned(x: &Turned, weights: &[(&dyn WeightRows, usize)]) -> Vec<Vec<f32>> {
+    let mut made: Vec<_> = weights.iter().map(|(_, width)| Vec::with_capacity(x.rows * width)).collect();
+    let targets = weights.iter().zip(&mut made);
+    let targets: Vec<_> =
+        targets.map(|((weights, width), made)| (*weights, Target::to_be(made, x.rows, *width))).collect();
+    // SAFETY: the targets are not yet numbers; all of them are written, and nothing is read.
+    unsafe {
+        turned_into(x, &targets, false);
+        made.iter_mut().zip(weights).for_each(|(made, (_, width))| made.set_len(x.rows * width));
     }
+    made
+}
+
+/// The same of one, to where there are numbers already, which grow where `adds`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub(in crate::brain) fn product_turned(
+    x: &Turned,
+    weights: &dyn WeightRows,
+    out: &mut [f32],
+    width: usize,
+    adds: bool,
+) {
+    assert!(out.len() == x.rows * width, "shapes of a product");
+    // SAFETY: the target is borrowed.
+    unsafe { turned_into(x, &[(weights, Target::of(out, width))], adds) }
+}
+
+/// Makes products where they belong, or adds them.
+///
+/// # Safety
+/// What the targets were made of must live, and nobody else may read or write it meanwhile; where `adds`, there must be numbers.
+unsafe fn turned_into(x: &Turned, targets: &[(&dyn WeightRows, Target)], adds: bool) {
     let (mut blocks, mut work) = (Vec::new(), 0);
-    for Product { weights, out } in products {
-        let width = out.len() / rows;
-        assert!(out.len() == rows * width, "shapes of a product");
-        assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
-        let target = Target::of(out, width);
+    for (weights, target) in targets {
+        let width = target.width();
+        assert!(weights.ready().is_none_or(|all| all.len() == width * x.inner), "shape of the weights");
         let ranges = (0..width).step_by(COLUMNS).map(|from| from..(from + COLUMNS).min(width));
-        blocks.extend(ranges.map(|range| (*weights, target, range)));
-        work += rows * inner * width;
+        blocks.extend(ranges.map(|range| (*weights, *target, range)));
+        work += x.rows * x.inner * width;
+    }
+    if x.rows == 0 {
+        return;
     }
     // SAFETY: a target is [rows, width]; each block alone has its columns.
     let block = |(weights, target, range): &(&dyn WeightRows, _, Range<usize>)| unsafe {
@@ -144,19 +169,23 @@ pub(in crate::brain) fn products_turned(x: &Turned, products: &mut [Product], ad
 unsafe fn block_turned(x: &Turned, weights: &dyn WeightRows, target: Target, range: Range<usize>, adds: bool) {
     let ahead = if weights.ready().is_some() { Ahead::Rows } else { Ahead::Nothing };
     let mut sums = [0.0; COLUMNS * PANEL];
-    let mut line = [0.0; COLUMNS];
+    let mut lines = [0.0; PANEL * COLUMNS];
     with_part(weights, x.inner, range.clone(), 0..x.inner, GAP, |w| {
         for (panel, a) in x.panels() {
             let step = panel.len();
             let ahead = if panel.start == 0 { ahead } else { Ahead::Nothing };
             // SAFETY: there are as many sums as columns of a block, times the widest panel.
             unsafe { Outer { a, b: w, c: sums.as_mut_ptr(), c_step: step, adds: false, ahead }.make() }
-            for row in panel.start..panel.end.min(x.rows) {
-                let line = &mut line[..range.len()];
-                let of = sums[row - panel.start..].iter().step_by(step);
-                line.iter_mut().zip(of).for_each(|(to, sum)| *to = *sum);
+            let whole = range.len() - range.len() % SIDE;
+            for at in (0..whole).step_by(SIDE) {
+                turn(&sums[at * step..], step, &mut lines[at..], COLUMNS, SIDE, step);
+            }
+            for (row, line) in (panel.start..x.rows).zip(lines.chunks_exact_mut(COLUMNS)).take(step) {
+                for at in whole..range.len() {
+                    line[at] = sums[at * step + row - panel.start];
+                }
                 // SAFETY: the columns are the caller's alone.
-                unsafe { target.put(row, range.clone(), line, adds) }
+                unsafe { target.put(row, range.clone(), &line[..range.len()], adds) }
             }
         }
     });
@@ -171,17 +200,41 @@ pub(in crate::brain) struct Back<'a> {
     pub weights: &'a dyn WeightRows,
 }
 
-/// [`product_back`](super::product_back()) with large matrices: dx `[rows, inner]` becomes, or grows by where `adds`, the sum of what comes
-/// back through them.
+/// The sum of what comes back through several large matrices to `rows` rows of `inner` numbers: `[rows, inner]`; see
+/// [`product_back`](super::product_back()).
+///
+/// # Panics
+/// If the shapes do not fit, or there is none.
+pub(in crate::brain) fn products_back(ways: &[Back], rows: usize, inner: usize) -> Vec<f32> {
+    assert!(ways.iter().any(|way| !way.dy.is_empty()) || rows == 0, "an empty sum");
+    let mut dx = Vec::with_capacity(rows * inner);
+    // SAFETY: the target is not yet numbers; all of it is written, and nothing is read before.
+    unsafe {
+        back_into(ways, Target::to_be(&mut dx, rows, inner), false);
+        dx.set_len(rows * inner);
+    }
+    dx
+}
+
+/// The same of one, to where there are numbers already, which grow where `adds`.
 ///
 /// # Panics
 /// If the shapes do not fit.
-pub(in crate::brain) fn products_back(ways: &[Back], dx: &mut [f32], inner: usize, adds: bool) {
-    let rows = dx.len() / inner;
+pub(super) fn back_of_large(way: Back, dx: &mut [f32], inner: usize, adds: bool) {
+    // SAFETY: the target is borrowed.
+    unsafe { back_into(&[way], Target::of(dx, inner), adds) }
+}
+
+/// Makes the sum of ways back where it belongs, or adds it.
+///
+/// # Safety
+/// What the target was made of must live, and nobody else may read or write it meanwhile; where `adds`, there must be numbers.
+unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
+    let (rows, inner) = (target.rows(), target.width());
     if rows == 0 {
         return;
     }
-    let (target, mut work, mut grain) = (Target::of(dx, inner), 0, 1);
+    let (mut work, mut grain) = (0, 1);
     for Back { dy, weights } in ways {
         assert!(dy.len().is_multiple_of(rows), "shapes of a product");
         let width = dy.len() / rows;
@@ -203,7 +256,8 @@ pub(in crate::brain) fn products_back(ways: &[Back], dx: &mut [f32], inner: usiz
             }
         }
     };
-    in_blocks(work, false, inner, BACK_COLUMNS.div_ceil(grain) * grain, block);
+    let is_ready = ways.iter().all(|way| way.weights.ready().is_some());
+    in_blocks(work, false, inner, BACK_COLUMNS[usize::from(!is_ready)].next_multiple_of(grain), block);
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::product::Factor;
+use super::factor::Factor;
 
 /// Registers of columns that a tile has at most, by how many registers there are: with 32 of them 8 · 3 sums, 3 of columns and one more
 /// are 28; with 16 of them 6 · 2, 2 and one are 15.
@@ -217,7 +217,7 @@ fn fetch(at: *const f32) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: this reads nothing that the program could see, and no address is wrong for it.
     unsafe {
-        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T1 }>(at.cast());
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast());
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = at;

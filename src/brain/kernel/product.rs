@@ -4,10 +4,9 @@
 
 use std::{cell::RefCell, ops::Range, sync::Once};
 
-use gemm::{Parallelism, gemm};
-
 use super::{
-    large::{Back, Product, Turned, is_large, products_back, products_turned},
+    factor::{Factor, Target},
+    large::{Back, Turned, back_of_large, is_large, product_turned},
     team::in_parts,
 };
 
@@ -140,7 +139,7 @@ pub(in crate::brain) fn product(
     if is_large(inner, width) {
         let mut turned = Turned::default();
         turned.fill(x, inner);
-        return products_turned(&turned, &mut [Product { weights: &weights, out }], adds);
+        return product_turned(&turned, &weights, out, width, adds);
     }
     let narrowest = if width.is_multiple_of(BLOCK) { BLOCK.min(width) } else { width % BLOCK };
     let few = (FLAT / narrowest.max(1)).max(if narrowest <= SMALL_SIDE && inner > DEEP { SMALL_SIDE } else { 0 });
@@ -194,7 +193,7 @@ pub(in crate::brain) fn product_back(
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
     assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
     if is_large(inner, width) {
-        return products_back(&[Back { dy, weights: &weights }], dx, inner, adds);
+        return back_of_large(Back { dy, weights: &weights }, dx, inner, adds);
     }
     let target = Target::of(dx, inner);
     let block = |columns: Range<usize>| {
@@ -229,169 +228,6 @@ pub(super) fn in_blocks(work: usize, is_ready: bool, columns: usize, each: usize
     } else {
         (0..columns.div_ceil(each)).for_each(|at| block(of(at)));
     }
-}
-
-/// A factor of a product: rows of numbers, taken as they lie or transposed.
-#[derive(Clone, Copy)]
-pub(in crate::brain) struct Factor<'a> {
-    numbers: &'a [f32],
-    rows: usize,
-    columns: usize,
-    /// Numbers from the beginning of a row to that of the next.
-    step: usize,
-    transposed: bool,
-}
-
-impl<'a> Factor<'a> {
-    /// A matrix `[rows, columns]`.
-    ///
-    /// # Panics
-    /// If there are not as many numbers.
-    pub(in crate::brain) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(numbers.len(), rows * columns, "shape of a factor");
-        Self { numbers, rows, columns, step: columns, transposed: false }
-    }
-
-    /// A matrix `[rows, columns]` whose rows begin `step` numbers apart.
-    ///
-    /// # Panics
-    /// If the last row would not end within the numbers.
-    pub(in crate::brain) fn part(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
-        let is_empty = rows == 0 || columns == 0;
-        assert!(columns <= step && (is_empty || (rows - 1) * step + columns <= numbers.len()), "shape of a factor");
-        Self { numbers, rows, columns, step, transposed: false }
-    }
-
-    /// The same, transposed.
-    pub(in crate::brain) const fn t(self) -> Self {
-        Self { transposed: !self.transposed, ..self }
-    }
-
-    /// Columns and rows of a factor that is not transposed.
-    ///
-    /// # Panics
-    /// If it is.
-    pub(super) const fn lying(&self) -> (usize, usize) {
-        assert!(!self.transposed, "a factor as it lies");
-        (self.columns, self.rows)
-    }
-
-    /// Where it begins, and the numbers from the beginning of a row to that of the next.
-    pub(super) const fn begin(&self) -> (*const f32, usize) {
-        (self.numbers.as_ptr(), self.step)
-    }
-
-    const fn shape(&self) -> (usize, usize) {
-        if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
-    }
-
-    /// Steps from one column to the next, and from one row to the next.
-    const fn strides(&self) -> (isize, isize) {
-        if self.transposed { (self.step as isize, 1) } else { (1, self.step as isize) }
-    }
-}
-
-/// Where results go: `[rows, width]`. It may cross threads: each writes columns that are its own.
-#[derive(Clone, Copy)]
-pub(super) struct Target {
-    numbers: *mut f32,
-    rows: usize,
-    width: usize,
-}
-// SAFETY: a target is a pointer and two numbers; those who write through it promise that nobody else does so at that place.
-unsafe impl Send for Target {}
-// SAFETY: as above.
-unsafe impl Sync for Target {}
-
-impl Target {
-    /// All of `out`, whose rows are `width` long.
-    pub(super) fn of(out: &mut [f32], width: usize) -> Self {
-        let rows = out.len().checked_div(width).unwrap_or(0);
-        Self { numbers: out.as_mut_ptr(), rows, width }
-    }
-
-    /// Where a number is.
-    ///
-    /// # Panics
-    /// If there is no such number.
-    pub(super) fn at(self, row: usize, column: usize) -> *mut f32 {
-        assert!(row < self.rows && column < self.width, "shapes of a product");
-        self.numbers.wrapping_add(row * self.width + column)
-    }
-
-    /// Columns `columns` of one row become, or grow by where `adds`, the first numbers of `sums`.
-    ///
-    /// # Panics
-    /// If there is no such row, there are no such columns, or too few sums.
-    ///
-    /// # Safety
-    /// What this was made of must live, and nobody else may read or write those columns meanwhile.
-    pub(super) unsafe fn put(self, row: usize, columns: Range<usize>, sums: &[f32], adds: bool) {
-        assert!(row < self.rows && columns.start <= columns.end && columns.end <= self.width, "shapes of a product");
-        let sums = &sums[..columns.len()];
-        // SAFETY: the assertion keeps this within the numbers, which are the caller's alone.
-        let out = unsafe {
-            std::slice::from_raw_parts_mut(self.numbers.add(row * self.width + columns.start), columns.len())
-        };
-        if adds {
-            out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
-        } else {
-            out.copy_from_slice(sums);
-        }
-    }
-
-    /// Columns `columns` become a·b, or grow by scale · a·b where a scale is given: a `[rows, k]`, b `[k, columns.len()]`. On the
-    /// caller's thread.
-    ///
-    /// # Panics
-    /// If the shapes do not fit.
-    ///
-    /// # Safety
-    /// What this was made of must live, and nobody else may read or write those columns meanwhile.
-    unsafe fn write(self, columns: Range<usize>, a: Factor, b: Factor, scale: Option<f32>) {
-        let ((m, k), (also_k, n)) = (a.shape(), b.shape());
-        let fits = m == self.rows && n == columns.len() && columns.end <= self.width;
-        assert!(k == also_k && fits, "shapes of a product");
-        if m == 0 || n == 0 {
-            return;
-        }
-        let ((a_column, a_row), (b_column, b_row)) = (a.strides(), b.strides());
-        // SAFETY: `Factor`'s constructors and the assertion above give every pointer its shape.
-        unsafe {
-            gemm(
-                m,
-                n,
-                k,
-                self.numbers.add(columns.start),
-                1,
-                self.width as isize,
-                scale.is_some(),
-                a.numbers.as_ptr(),
-                a_column,
-                a_row,
-                b.numbers.as_ptr(),
-                b_column,
-                b_row,
-                1.0,
-                scale.unwrap_or(1.0),
-                false,
-                false,
-                false,
-                Parallelism::None,
-            );
-        }
-    }
-}
-
-/// `out = a·b`, or `out += scale · a·b` where a scale is given; on the caller's thread. a `[m, k]`, b `[k, n]`, out `[m, n]`.
-///
-/// # Panics
-/// If the shapes do not fit.
-pub(in crate::brain) fn multiply(a: Factor, b: Factor, out: &mut [f32], scale: Option<f32>) {
-    let (rows, width) = (a.shape().0, b.shape().1);
-    assert_eq!(out.len(), rows * width, "shapes of a product");
-    // SAFETY: the target is all of `out`, which is borrowed.
-    unsafe { Target { numbers: out.as_mut_ptr(), rows, width }.write(0..width, a, b, scale) }
 }
 
 #[cfg(test)]

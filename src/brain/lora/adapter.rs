@@ -159,7 +159,7 @@ impl AdapterLayout {
         let mut active = ActiveAdapters::none();
         for (at, site) in self.sites.iter().enumerate() {
             let grouped = Grouped::new(self.rank, self.scale(), groups(at, owners, |_| true));
-            active.set(site.layer, site.target, grouped.in_training(with_a, device)?);
+            active.set(site.layer, site.target, grouped.in_training(with_a, device));
         }
         Ok(active)
     }

@@ -2,9 +2,12 @@
 //!
 //! The cost grows with rows, not with rows × agents: each group multiplies its own rows only.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Result as CandleResult, Tensor, Var};
 
 use crate::{
     brain::{
@@ -32,14 +35,21 @@ pub struct Group {
     pub b: Arc<Vec<f32>>,
 }
 
-/// What a training step moves of one matrix's adapters: a variable of candle's tape that holds the groups' numbers side by
-/// side, for each group its A, if that is trained, and then its B.
+/// What a training step moves of one matrix's adapters: the groups' numbers side by side, for each group its A, if that is trained,
+/// and then its B. For candle's tape they become a variable, once it asks.
 #[derive(Debug, Clone)]
 pub struct Trained {
-    /// The numbers.
-    pub numbers: Tensor,
     /// Whether A is trained beside B.
     pub with_a: bool,
+    device: Device,
+    variable: Arc<OnceLock<Tensor>>,
+}
+
+impl Trained {
+    /// The variable of candle's tape, where it has asked for it.
+    pub fn variable(&self) -> Option<&Tensor> {
+        self.variable.get()
+    }
 }
 
 /// The adapters of a batch for one matrix.
@@ -57,20 +67,37 @@ impl Grouped {
         Self { rank, scale, groups, trained: None }
     }
 
-    /// The same, followed by candle's tape: gradients of the groups' B, and of A where `with_a` says so, come out at
-    /// [`Grouped::trained`].
+    /// The same in a training step, of the groups' B, and of A where `with_a` says so.
+    #[must_use]
+    pub fn in_training(self, with_a: bool, device: &Device) -> Self {
+        Self { trained: Some(Trained { with_a, device: device.clone(), variable: Arc::default() }), ..self }
+    }
+
+    /// The numbers that a training step moves, if there is one, as a variable of candle's tape.
     ///
     /// # Errors
     /// There is no room.
-    pub fn in_training(self, with_a: bool, device: &Device) -> Result<Self> {
-        let of_group = |group: &Group| {
-            let a = if with_a { group.a.as_slice() } else { &[] };
-            [a, &group.b].concat()
+    pub fn variable(&self) -> CandleResult<Option<&Tensor>> {
+        let Some(trained) = &self.trained else { return Ok(None) };
+        if trained.variable.get().is_none() {
+            let of_group = |group: &Group| {
+                let a = if trained.with_a { group.a.as_slice() } else { &[] };
+                [a, &group.b].concat()
+            };
+            let numbers: Vec<f32> = self.groups.iter().flat_map(of_group).collect();
+            let count = numbers.len();
+            let made = Var::from_vec(numbers, count, &trained.device)?.into_inner();
+            trained.variable.get_or_init(|| made);
+        }
+        Ok(trained.variable.get())
+    }
+
+    /// How many numbers a training step moves.
+    pub fn trained_numbers(&self) -> usize {
+        let of_group = |trained: &Trained, group: &Group| {
+            if trained.with_a { group.a.len() + group.b.len() } else { group.b.len() }
         };
-        let numbers: Vec<f32> = self.groups.iter().flat_map(of_group).collect();
-        let count = numbers.len();
-        let numbers = Var::from_vec(numbers, count, device)?.into_inner();
-        Ok(Self { trained: Some(Trained { numbers, with_a }), ..self })
+        self.trained.iter().flat_map(|trained| self.groups.iter().map(move |group| of_group(trained, group))).sum()
     }
 
     /// What a training step moves, if there is one.
@@ -180,14 +207,15 @@ impl Grouped {
         let (rows, inner) = x.dims2()?;
         let zeros = |n: usize| Tensor::zeros((n, width), x.dtype(), x.device());
         let (mut parts, mut done, mut read) = (Vec::new(), 0, 0);
+        let variable = self.variable()?;
         for group in &self.groups {
             if group.rows.start > done {
                 parts.push(zeros(group.rows.start - done)?);
             }
-            let mut next = |shape: (usize, usize), own: &[f32], is_trained: bool| match &self.trained {
-                Some(trained) if is_trained => {
+            let mut next = |shape: (usize, usize), own: &[f32], is_trained: bool| match variable {
+                Some(variable) if is_trained => {
                     read += own.len();
-                    trained.numbers.narrow(0, read - own.len(), own.len())?.reshape(shape)
+                    variable.narrow(0, read - own.len(), own.len())?.reshape(shape)
                 }
                 _ => Tensor::from_slice(own, shape, x.device()),
             };
@@ -247,9 +275,10 @@ impl ActiveAdapters {
     }
 
     /// What a training step moves in one layer, in the order of [`LoraTarget`]s.
-    pub fn trained(&self, layer: usize) -> impl Iterator<Item = (LoraTarget, &Trained)> {
-        let slots = self.layers.get(layer).into_iter().flatten();
-        slots.zip(Self::TARGETS).filter_map(|(grouped, target)| Some((target, grouped.as_ref()?.trained()?)))
+    pub fn trained(&self, layer: usize) -> impl Iterator<Item = (LoraTarget, &Grouped)> {
+        let slots = self.layers.get(layer).into_iter().flatten().zip(Self::TARGETS);
+        let all = slots.filter_map(|(grouped, target)| Some((target, grouped.as_deref()?)));
+        all.filter(|(_, grouped)| grouped.trained().is_some())
     }
 
     /// Puts adapters on one matrix.
@@ -301,7 +330,7 @@ mod tests {
         let (rows, inner, width) = (2 * ROWS + 7, 3, 2 * B_ROWS + 5);
         let waves = |len: usize, step: f32| (0..len).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
         let group = Group { rows: 1..rows, a: Arc::new(waves(2 * inner, 0.9)), b: Arc::new(waves(2 * width, 0.4)) };
-        let grouped = Grouped::new(2, 0.5, vec![group]).in_training(false, &Device::Cpu).unwrap();
+        let grouped = Grouped::new(2, 0.5, vec![group]).in_training(false, &Device::Cpu);
         let (x, dy) = (waves(rows * inner, 0.7), waves(rows * width, 0.3));
         let followed = Var::from_slice(&x, (rows, inner), &Device::Cpu).unwrap();
         let slow = grouped.on_any_device(&followed, width).unwrap();
@@ -317,21 +346,21 @@ mod tests {
         close(&out, &slow, "forward");
         grouped.add_back(&dy, &mut dx, inner, width);
         close(&dx, gradients.get(&followed).unwrap(), "back");
-        let trained = &grouped.trained().unwrap().numbers;
+        let trained = grouped.variable().unwrap().unwrap();
         close(&grouped.gradient(&x, &dy, inner, width, false), gradients.get(trained).unwrap(), "B");
     }
 
     #[test]
     fn candles_own_operations_give_the_same_gradients() {
         for with_a in [false, true] {
-            let grouped = two().in_training(with_a, &Device::Cpu).unwrap();
+            let grouped = two().in_training(with_a, &Device::Cpu);
             let x = Var::from_slice(&X, (5, 2), &Device::Cpu).unwrap();
             let dy = [7.0, 7.0, 1.0, 0.0, 0.0, 1.0, 7.0, 7.0, 2.0, 1.0];
             let out = grouped.on_any_device(&x, 2).unwrap();
             let loss = (out * Tensor::from_slice(&dy, (5, 2), &Device::Cpu).unwrap()).unwrap().sum_all().unwrap();
             let gradients = loss.backward().unwrap();
             let of = |tensor: &Tensor| gradients.get(tensor).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-            assert_eq!(of(&grouped.trained().unwrap().numbers), two().gradient(&X, &dy, 2, 2, with_a));
+            assert_eq!(of(grouped.variable().unwrap().unwrap()), two().gradient(&X, &dy, 2, 2, with_a));
             let mut dx = vec![0.0; 10];
             two().add_back(&dy, &mut dx, 2, 2);
             assert_eq!(of(&x), dx);

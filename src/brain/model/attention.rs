@@ -138,8 +138,8 @@ struct Inputs<'a> {
 impl Attend {
     /// Softmax weights of one row and head over the keys that it sees, into `weights`.
     #[inline(always)]
-    fn weigh(&self, x: &Inputs, row: usize, h: usize, keys: &[usize], weights: &mut Vec<f32>) {
-        let Attention { head, scale, .. } = self.layer;
+    fn weigh(&self, x: &Inputs, row: usize, h: usize, head: usize, keys: &[usize], weights: &mut Vec<f32>) {
+        let scale = self.layer.scale;
         let q = &x.q[row * x.width + h * head..][..head];
         let at = self.kv_offset(h);
         // Loops, and no iterators of the standard library's that might not be inlined: those would be narrow.
@@ -159,11 +159,28 @@ impl Attend {
     /// One row of the result; `keys` and `weights` are room to work in.
     #[inline(always)]
     fn row(&self, x: &Inputs, row: usize, out: &mut [f32], (keys, weights): &mut (Vec<usize>, Vec<f32>)) {
-        let head = self.layer.head;
         keys.clear();
         keys.extend(self.sights[row].rows(self.layer.window));
+        // The usual length is known when this is compiled.
+        match self.layer.head {
+            64 => self.heads_of_row(x, row, 64, keys, weights, out),
+            head => self.heads_of_row(x, row, head, keys, weights, out),
+        }
+    }
+
+    /// The same, of the keys that it sees, for heads of `head` entries.
+    #[inline(always)]
+    fn heads_of_row(
+        &self,
+        x: &Inputs,
+        row: usize,
+        head: usize,
+        keys: &[usize],
+        weights: &mut Vec<f32>,
+        out: &mut [f32],
+    ) {
         for h in 0..self.layer.heads {
-            self.weigh(x, row, h, keys, weights);
+            self.weigh(x, row, h, head, keys, weights);
             let (at, out) = (self.kv_offset(h), &mut out[h * head..(h + 1) * head]);
             for (key, weight) in keys.iter().zip(&*weights) {
                 add_scaled(out, &x.v[key * x.kv_width + at..][..head], *weight);

@@ -165,6 +165,7 @@ impl Fused<'_> {
         add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, adapters)?;
         Ok((middle, seen.map(|[q, k, v]| [q, k, v, mixed])))
     }
+
     /// y in place of m `[rows, d]`; and g and u where `keeps`.
     fn mlp(
         &self,

@@ -209,8 +209,8 @@ impl Matrix {
         if self.is_frozen() && x.device().is_cpu() {
             let op = FrozenProduct { matrix: self.clone(), adapters: adapters.cloned() };
             let x = x.contiguous()?;
-            return Ok(match adapters.and_then(|grouped| grouped.trained()) {
-                Some(trained) => x.apply_op2(&trained.numbers, op)?,
+            return Ok(match adapters.map(|grouped| grouped.variable()).transpose()?.flatten() {
+                Some(variable) => x.apply_op2(variable, op)?,
                 None => x.apply_op1(op)?,
             });
         }

@@ -17,7 +17,7 @@ use super::Matrix;
 use crate::{
     brain::{
         kernel::{
-            Back, Product, Rounded, Turned, WeightRows, product, product_back, product_rounded, products_back,
+            Back, Rounded, Turned, WeightRows, product, product_back, product_rounded, product_turned, products_back,
             products_turned,
         },
         lora::Grouped,
@@ -134,7 +134,7 @@ impl Matrix {
             && self.with_whole_rows(|weights| product_rounded(x.rounded(inner), weights, out, width, adds))?;
         if !is_done && self.is_large() {
             let turned = x.turned(inner);
-            self.with_rows(|weights| products_turned(turned, &mut [Product { weights, out }], adds))?;
+            self.with_rows(|weights| product_turned(turned, weights, out, width, adds))?;
         } else if !is_done {
             self.with_rows(|weights| product(x.numbers, weights, out, inner, width, adds))?;
         }
@@ -150,22 +150,23 @@ impl Matrix {
         x: &mut Inputs,
         matrices: [(&Self, Option<Arc<Grouped>>); N],
     ) -> CandleResult<[Vec<f32>; N]> {
-        let rows_of = |matrix: &Self| x.len() / matrix.inner().max(1);
-        let mut made = matrices.each_ref().map(|(matrix, _)| vec![0.0; rows_of(matrix) * matrix.out()]);
         if x.arithmetic == Arithmetic::F32 && matrices.iter().all(|(matrix, _)| matrix.is_large()) {
             let inner = matrices.first().map_or(0, |(matrix, _)| matrix.inner());
-            let turned = x.turned(inner);
+            let (turned, mut made) = (x.turned(inner), Vec::new());
             Self::with_rows_of_each(&matrices.each_ref().map(|(matrix, _)| *matrix), Vec::new(), &mut |weights| {
-                let products = weights.iter().zip(&mut made).map(|(weights, out)| Product { weights: *weights, out });
-                products_turned(turned, &mut products.collect::<Vec<_>>(), false);
+                let weights = weights.iter().zip(&matrices).map(|(weights, (matrix, _))| (*weights, matrix.out()));
+                made = products_turned(turned, &weights.collect::<Vec<_>>());
             })?;
             for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
                 adapters.iter().for_each(|grouped| grouped.add_to(x.numbers, out, inner, matrix.out()));
             }
-        } else {
-            for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
-                matrix.apply_to_inputs(x, out, adapters.as_deref(), false)?;
-            }
+            let mut made = made.into_iter();
+            return Ok(matrices.map(|_| made.next().unwrap_or_default()));
+        }
+        let rows_of = |matrix: &Self| x.len() / matrix.inner().max(1);
+        let mut made = matrices.each_ref().map(|(matrix, _)| vec![0.0; rows_of(matrix) * matrix.out()]);
+        for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
+            matrix.apply_to_inputs(x, out, adapters.as_deref(), false)?;
         }
         Ok(made)
     }
@@ -187,29 +188,31 @@ impl Matrix {
         })?
     }
 
-    /// The sum of the ways back of several matrices to the same rows: dx `[rows, in]` becomes it, for each one's dy `[rows, out]`.
+    /// The sum of the ways back of several matrices to the same `rows` rows, for each one's dy `[rows, out]`: `[rows, in]`.
     ///
     /// # Panics
     /// If the slices do not have these shapes.
     pub(super) fn back_each<const N: usize>(
-        dx: &mut [f32],
+        rows: usize,
         matrices: [(&Self, Option<Arc<Grouped>>, &[f32]); N],
-    ) -> CandleResult<()> {
+    ) -> CandleResult<Vec<f32>> {
+        let inner = matrices.first().map_or(0, |(matrix, ..)| matrix.inner());
+        let mut dx = Vec::new();
         if matrices.iter().all(|(matrix, ..)| matrix.is_large()) {
-            let inner = matrices.first().map_or(1, |(matrix, ..)| matrix.inner());
             Self::with_rows_of_each(&matrices.each_ref().map(|(matrix, ..)| *matrix), Vec::new(), &mut |weights| {
                 let ways = weights.iter().zip(&matrices).map(|(weights, (.., dy))| Back { dy, weights: *weights });
-                products_back(&ways.collect::<Vec<_>>(), dx, inner, false);
+                dx = products_back(&ways.collect::<Vec<_>>(), rows, inner);
             })?;
             for (matrix, adapters, dy) in &matrices {
-                adapters.iter().for_each(|grouped| grouped.add_back(dy, dx, inner, matrix.out()));
+                adapters.iter().for_each(|grouped| grouped.add_back(dy, &mut dx, inner, matrix.out()));
             }
         } else {
+            dx.resize(rows * inner, 0.0);
             for (at, (matrix, adapters, dy)) in matrices.iter().enumerate() {
-                matrix.back_to_rows(dy, dx, adapters.as_deref(), at > 0)?;
+                matrix.back_to_rows(dy, &mut dx, adapters.as_deref(), at > 0)?;
             }
         }
-        Ok(())
+        Ok(dx)
     }
 
     /// Its way back: dx `[rows, in]` becomes, or grows by where `adds`, the gradient of x for dy `[rows, out]`.

@@ -78,9 +78,12 @@ impl Recorded {
     pub fn back(self, dy: &Tensor, lora: &ActiveAdapters, layer: usize) -> Result<BlockSlope> {
         let mut store = (self.to * dy)?.sum_all()?.backward()?;
         let dx = store.remove(&self.from);
-        let trained = lora.trained(layer).map(|(_, trained)| match store.get(&trained.numbers) {
-            Some(numbers) => Ok(numbers.to_vec1::<f32>()?),
-            None => Ok(vec![0.0; trained.numbers.elem_count()]),
+        let trained = lora.trained(layer).map(|(_, grouped)| {
+            let variable = grouped.trained().and_then(|trained| trained.variable());
+            match variable.and_then(|variable| store.get(variable)) {
+                Some(numbers) => Ok(numbers.to_vec1::<f32>()?),
+                None => Ok(vec![0.0; grouped.trained_numbers()]),
+            }
         });
         Ok(BlockSlope { dx, trained: trained.collect::<Result<_>>()? })
     }

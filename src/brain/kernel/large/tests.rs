@@ -110,17 +110,19 @@ fn tiles_of_every_width_give_the_same() {
 
 #[test]
 fn rows_become_columns_and_the_missing_ones_are_zero() {
+    // More than is turned at a time.
+    const INNER: usize = TURNED + LANES;
     for count in [1, 15, 16, 17, 40, 49, 100] {
-        let rows: Vec<f32> = (0..count * 3).map(|at| at as f32 + 1.0).collect();
+        let rows: Vec<f32> = (0..count * INNER).map(|at| at as f32 + 1.0).collect();
         let mut turned = Turned { numbers: vec![-7.0; 12], ..Turned::default() };
-        turned.fill(&rows, 3);
+        turned.fill(&rows, INNER);
         let mut next = 0;
         for panel in panels(count) {
             let fits = panel.len() == HALF || panel.len().is_multiple_of(LANES);
             assert!(panel.start == next && panel.len() <= PANEL && fits, "{panel:?}");
-            for (at, number) in turned.numbers[panel.start * 3..panel.end * 3].iter().enumerate() {
+            for (at, number) in turned.numbers[panel.start * INNER..panel.end * INNER].iter().enumerate() {
                 let (column, row) = (at / panel.len(), panel.start + at % panel.len());
-                let expected = if row < count { rows[row * 3 + column] } else { 0.0 };
+                let expected = if row < count { rows[row * INNER + column] } else { 0.0 };
                 assert_eq!(*number, expected, "{count} rows: row {row}, column {column}");
             }
             next = panel.end;

@@ -1,6 +1,7 @@
 //! Products by hand and against slow sums.
 
 use super::*;
+use crate::brain::kernel::multiply;
 
 fn numbers(len: usize, step: f32) -> Vec<f32> {
     (0..len).map(|i| ((i as f32 * step).sin() * 8.0).round() / 8.0).collect()

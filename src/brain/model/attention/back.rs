@@ -6,6 +6,8 @@
 //! ```
 //!
 //! Q and dO `[rows, head]`, K and V `[keys, head]`, P, dP and dS `[rows, keys]` with zero where nothing is seen.
+//!
+//! This module does *not* know positions, weights or layers.
 
 use std::{array, ops::Range};
 
@@ -131,27 +133,20 @@ impl<'a> Stretch<'a> {
         let begins = self.before.len();
         let mut shared = [vec![0.0; begins * kv_width], vec![0.0; begins * kv_width]];
         let group = layer.heads / layer.kv_heads;
+        // Rows that nobody reads of the last layer have none.
+        let has_gradient =
+            |row: &usize| self.grad[row * self.x.width..(row + 1) * self.x.width].iter().any(|g| *g != 0.0);
+        let with_gradient: Vec<_> = self.rows.clone().filter(has_gradient).collect();
         for kv_head in 0..layer.kv_heads {
             let at = kv_head * layer.head;
             self.take_keys(at);
-            for from in self.rows.clone().step_by(ROWS) {
-                let rows = from..(from + ROWS).min(self.rows.end);
-                // Rows that nobody reads of the last layer have none.
-                let own = &self.grad[rows.start * self.x.width..rows.end * self.x.width];
-                if own.iter().all(|g| *g == 0.0) {
-                    continue;
-                }
+            for rows in with_gradient.chunks(ROWS) {
                 for head in kv_head * group..(kv_head + 1) * group {
-                    self.head(rows.clone(), head);
-                    let to = &mut dq[(rows.start - self.rows.start) * self.x.width..];
-                    put(
-                        &self.dq[..rows.len() * self.lanes],
-                        self.lanes,
-                        to,
-                        self.x.width,
-                        head * layer.head,
-                        layer.head,
-                    );
+                    self.head(rows, head);
+                    for (row, found) in rows.iter().zip(self.dq.chunks_exact(self.lanes)) {
+                        let to = &mut dq[(row - self.rows.start) * self.x.width + head * layer.head..];
+                        to[..layer.head].copy_from_slice(&found[..layer.head]);
+                    }
                 }
             }
             let [shared_dk, shared_dv] = &mut shared;
@@ -182,12 +177,12 @@ impl<'a> Stretch<'a> {
     }
 
     /// `dq` of some rows and one head; `dk` and `dv` grow.
-    fn head(&mut self, rows: Range<usize>, h: usize) {
+    fn head(&mut self, rows: &[usize], h: usize) {
         let (head, lanes, keys) = (self.op.layer.head, self.lanes, self.keys);
         let count = rows.len();
         // No row sees a later one.
-        let seen = self.before.len() + rows.end - self.rows.start;
-        for (place, row) in rows.clone().enumerate() {
+        let seen = rows.last().map_or(0, |last| self.before.len() + last + 1 - self.rows.start);
+        for (place, row) in rows.iter().enumerate() {
             let all = row * self.x.width + h * head..row * self.x.width + (h + 1) * head;
             self.q[place * lanes..][..head].copy_from_slice(&self.x.q[all.clone()]);
             self.out[place * lanes..][..head].copy_from_slice(&self.grad[all]);
@@ -212,12 +207,12 @@ impl<'a> Stretch<'a> {
 
     /// `weights`, which are q·k, become weights, and `scores`, which are the gradients of the weights, those of q·k.
     #[inline(always)]
-    fn weigh(&mut self, rows: Range<usize>) {
+    fn weigh(&mut self, rows: &[usize]) {
         let (scale, keys, begins) = (self.op.layer.scale, self.keys, self.before.len());
         let step = ROWS.min(self.rows.len());
         let (mut columns, mut own, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
-        for (place, row) in rows.enumerate() {
-            let sight = &self.op.sights[row];
+        for (place, row) in rows.iter().enumerate() {
+            let sight = &self.op.sights[*row];
             let hidden = self.op.layer.window.map_or(0, |window| sight.len().saturating_sub(window));
             let after = sight.trunk.clone().chain(sight.branch.clone()).map(|key| begins + key - self.rows.start);
             columns.clear();

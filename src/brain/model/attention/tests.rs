@@ -65,6 +65,35 @@ fn forward_and_gradients_equal_candles_own_operations() {
     }
 }
 
+/// More rows than go at a time, in sequences that branch and begin alike, heads of several lengths, windows that hide parts of what is
+/// seen, and rows whose result nobody reads.
+#[test]
+fn gradients_of_long_sequences_equal_candles_own_operations() {
+    let mut batch = Batch::default();
+    batch.push(&[0; 70], &[vec![1, 2], vec![3]]);
+    batch.push(&[5; 3], &[]);
+    batch.push_beside(&[&[0; 40][..], &[7; 30]].concat(), &[vec![2], vec![4, 4]], 0);
+    let rows = batch.rows();
+    assert!(rows > 100 && rows < 149, "{rows}");
+    for (window, head) in [(None, 64), (Some(20), 20), (Some(50), 8), (None, 20)] {
+        let layer = Attention { heads: 4, kv_heads: 2, head, scale: 0.3, window };
+        let (width, kv_width) = (4 * head, 2 * head);
+        let (q, k, v) = (waves(rows, width, 0.7), waves(rows, kv_width, 1.3), waves(rows, kv_width, 2.1));
+        let read: Vec<f32> =
+            (0..rows * width).map(|i| ((i / width % 3 != 0) as u8 as f32) * (i as f32 * 0.31).sin()).collect();
+        let read = Tensor::from_vec(read, (rows, width), &Device::Cpu).unwrap();
+        let gradients = |y: Tensor| (y * &read).unwrap().sum_all().unwrap().backward().unwrap();
+        let fast = gradients(layer.attend(&q, &k, &v, &batch.sights).unwrap());
+        let slow = gradients(layer.attend_on_any_device(&q, &k, &v, &batch.sights).unwrap());
+        for (x, what) in [(&q, "q"), (&k, "k"), (&v, "v")] {
+            let (fast, slow) = (flat(fast.get(x).unwrap()), flat(slow.get(x).unwrap()));
+            let far = fast.iter().zip(&slow).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            let most = slow.iter().map(|b| b.abs()).fold(0.0, f32::max);
+            assert!(far < 2e-5 * most, "{what}, window {window:?}, head {head}: {far} of {most}");
+        }
+    }
+}
+
 #[test]
 fn shapes_that_do_not_fit_are_an_error() {
     let layer = Attention { heads: 2, kv_heads: 1, head: 2, scale: 1.0, window: None };

@@ -1,4 +1,6 @@
 //! The way back through a block.
+//!
+//! This module does *not* know how weights are kept, or whose adapters these are.
 
 use std::sync::Arc;
 
@@ -44,8 +46,7 @@ impl Fused<'_> {
 
         let o = &self.block.attention.o;
         let of_o = adapted.slope(o, LoraTarget::O, &mixed, &dm);
-        let mut dmixed = vec![0.0; mixed.len()];
-        adapted.back(&mut dmixed, [(o, LoraTarget::O, &dm)])?;
+        let mut dmixed = adapted.back([(o, LoraTarget::O, &dm)])?;
         if let Some(rows) = only {
             let (width, d) = (self.block.attention.q.out(), o.out());
             let count = q.len() / width.max(1);
@@ -68,16 +69,14 @@ impl Fused<'_> {
         dm: &mut [f32],
     ) -> Result<[Slope; 3]> {
         let mlp = &self.block.mlp;
-        let mut ds = vec![0.0; gate.len()];
-        adapted.back(&mut ds, [(&mlp.down, LoraTarget::Down, dm)])?;
+        let ds = adapted.back([(&mlp.down, LoraTarget::Down, dm)])?;
         let (inner, dgate, dup) = swiglu_back(gate, up, ds);
         let of_down = adapted.slope(&mlp.down, LoraTarget::Down, &inner, dm);
         let is_trained = [LoraTarget::Gate, LoraTarget::Up].into_iter().any(|of| adapted.is_trained(of));
         let normed = if is_trained { self.mlp_norm.rows(middle)? } else { Vec::new() };
         let parts = [(&mlp.gate, LoraTarget::Gate, &dgate[..]), (&mlp.up, LoraTarget::Up, &dup)];
-        let [of_gate, of_up] = parts.map(|(matrix, target, dy)| adapted.slope(matrix, target, &normed, dy));
-        let mut dn = vec![0.0; middle.len()];
-        adapted.back(&mut dn, parts)?;
+        let [of_gate, of_up] = adapted.slopes(&normed, parts);
+        let dn = adapted.back(parts)?;
         self.mlp_norm.add_back(middle, &dn, dm)?;
         Ok([of_down, of_gate, of_up])
     }
@@ -104,10 +103,9 @@ impl Fused<'_> {
             (&attention.k, LoraTarget::K, &dk),
             (&attention.v, LoraTarget::V, &dv),
         ];
-        let found = parts.map(|(matrix, target, dy)| adapted.slope(matrix, target, &normed, dy));
+        let found = adapted.slopes(&normed, parts);
         let Some(mut dm) = dm else { return Ok((found, None)) };
-        let mut dn = vec![0.0; x.elem_count()];
-        adapted.back(&mut dn, parts)?;
+        let dn = adapted.back(parts)?;
         on_slice(x, |x| self.attention_norm.add_back(x, &dn, &mut dm))?;
         Ok((found, Some(Tensor::from_vec(dm, x.shape(), x.device())?)))
     }
@@ -131,9 +129,25 @@ impl Adapted<'_> {
         self.lora.at(self.layer, target).is_some_and(|grouped| grouped.trained().is_some())
     }
 
-    /// dx becomes the gradient of some matrices' input for each one's dy.
-    fn back<const N: usize>(&self, dx: &mut [f32], of: [(&Matrix, LoraTarget, &[f32]); N]) -> CandleResult<()> {
-        Matrix::back_each(dx, of.map(|(matrix, target, dy)| (matrix, self.at(target), dy)))
+    /// The gradient of some matrices' input for each one's dy.
+    fn back<const N: usize>(&self, of: [(&Matrix, LoraTarget, &[f32]); N]) -> CandleResult<Vec<f32>> {
+        let rows = of.first().map_or(0, |(matrix, _, dy)| dy.len() / matrix.out().max(1));
+        Matrix::back_each(rows, of.map(|(matrix, target, dy)| (matrix, self.at(target), dy)))
+    }
+
+    /// The gradients of what is trained of several matrices' adapters, for their input x and each one's dy.
+    fn slopes<const N: usize>(&self, x: &[f32], of: [(&Matrix, LoraTarget, &[f32]); N]) -> [Slope; N] {
+        let mut found = of.map(|_| None);
+        let one = |((matrix, target, dy), found): ((&Matrix, _, &[f32]), &mut Slope)| {
+            *found = self.slope(matrix, target, x, dy);
+        };
+        let each = of.into_iter().zip(&mut found);
+        if of.iter().all(|(matrix, ..)| matrix.is_large()) {
+            with_each(each.collect(), one);
+        } else {
+            each.for_each(one);
+        }
+        found
     }
 
     /// The gradient of what is trained of a matrix's adapters, for its input x and dy.
