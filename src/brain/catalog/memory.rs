@@ -63,8 +63,9 @@ impl MemoryNeed {
             return self;
         }
         let layers = || info.tensors.iter().filter(stays).map(|tensor| tensor.bytes);
-        let (all, two) = (layers().sum::<u64>(), 2 * layers().max().unwrap_or_default());
-        Self { weights: self.weights.saturating_sub(all), work: self.work + two, ..self }
+        // Queries, keys and values are made side by side.
+        let (all, three) = (layers().sum::<u64>(), 3 * layers().max().unwrap_or_default());
+        Self { weights: self.weights.saturating_sub(all), work: self.work + three, ..self }
     }
 
     /// The same where `agents` agents write free replies of at most `max_tokens` tokens: longer prompts, keys and values of
@@ -272,7 +273,7 @@ mod tests {
         assert!(model.streamed_bytes() > 0);
         assert_eq!(need.weights - streamed.weights, model.streamed_bytes() as u64);
         let largest = model.shape().sites().iter().map(|site| site.out * site.inner).max().unwrap();
-        assert_eq!(streamed.work - need.work, 2 * (largest / 32 * 18) as u64);
+        assert_eq!(streamed.work - need.work, 3 * (largest / 32 * 18) as u64);
         // Where that would be enough, it is told.
         let advice = |free, may| check_memory(&info, &need, Some(free), may).unwrap_err().to_string();
         let short = need.total() - 1;

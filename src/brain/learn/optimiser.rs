@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use super::super::{
+    kernel::{wide, with_each},
     lora::{Adapter, Pair},
     offload::Kept,
 };
@@ -16,6 +17,9 @@ use crate::protocol::LearningRule;
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
+
+/// Numbers from which an update is divided among threads.
+const PARALLEL: usize = 1 << 16;
 
 /// One number per trained number, site by site: A's, where A is trained, and then B's.
 pub type Numbers = Vec<Vec<f32>>;
@@ -75,41 +79,89 @@ pub fn update(
     if !length.is_finite() {
         return Err("its gradient is not finite".to_owned());
     }
-    let scale = if length > rule.gradient_clip { rule.gradient_clip / length } else { 1.0 };
-    let steps = moments.steps + 1;
-    let mut next = Moments { steps, first: Vec::new(), second: Vec::new() };
-    let unbias = |beta: f64| 1.0 - beta.powi(i32::try_from(steps).unwrap_or(i32::MAX));
-    let (unbias_1, unbias_2) = (unbias(BETA_1), unbias(BETA_2));
-    let mut pairs = Vec::with_capacity(adapter.pairs.len());
-    for (site, (pair, gradient)) in adapter.pairs.iter().zip(gradient).enumerate() {
-        let (mut a, mut b) = (Vec::new(), pair.b.to_vec());
-        if with_a {
-            a = pair.a.to_vec();
-        }
+    let next = Next {
+        adapter,
+        moments,
+        gradient,
+        scale: if length > rule.gradient_clip { rule.gradient_clip / length } else { 1.0 },
+        steps: moments.steps + 1,
+        learning_rate: rule.learning_rate,
+        with_a,
+    };
+    let mut sites: Vec<_> = gradient.iter().map(|_| None).collect();
+    let each = sites.iter_mut().enumerate();
+    if gradient.iter().map(Vec::len).sum::<usize>() > PARALLEL {
+        with_each(each.collect(), |(site, found)| *found = Some(next.site(site)));
+    } else {
+        each.for_each(|(site, found)| *found = Some(next.site(site)));
+    }
+    let mut pairs = Vec::with_capacity(sites.len());
+    let mut moments = Moments { steps: next.steps, ..Moments::default() };
+    for site in sites.into_iter().flatten() {
+        let (pair, [first, second]) = site?;
+        pairs.push(pair);
+        moments.first.push(first.into());
+        moments.second.push(second.into());
+    }
+    Ok((Adapter { pairs }, moments))
+}
+
+/// An update under way.
+struct Next<'a> {
+    adapter: &'a Adapter,
+    moments: &'a Moments,
+    gradient: &'a Numbers,
+    /// What the gradient is multiplied with.
+    scale: f64,
+    steps: u64,
+    learning_rate: f64,
+    with_a: bool,
+}
+
+impl Next<'_> {
+    /// One site's pair and moments after it, or what would not be finite.
+    fn site(&self, site: usize) -> Result<(Pair, [Vec<f32>; 2]), String> {
+        let (pair, gradient) = (&self.adapter.pairs[site], &self.gradient[site]);
+        let (mut a, mut b) = (if self.with_a { pair.a.to_vec() } else { Vec::new() }, pair.b.to_vec());
         let known = |means: &[Kept]| match means.get(site) {
-            Some(means) => means.read().map(Arc::unwrap_or_clone).map_err(|error| error.to_string()),
-            None => Ok(vec![0.0; gradient.len()]),
+            // Where A has come to be trained, there are none for it yet.
+            Some(means) if means.len() == gradient.len() => {
+                means.read().map(Arc::unwrap_or_clone).map_err(|error| error.to_string())
+            }
+            _ => Ok(vec![0.0; gradient.len()]),
         };
-        let (mut first, mut second) = (known(&moments.first)?, known(&moments.second)?);
-        let weights = a.iter_mut().chain(b.iter_mut());
-        for (((weight, g), m), v) in weights.zip(gradient).zip(&mut first).zip(&mut second) {
-            let g = f64::from(*g) * scale;
-            let (mean, square) = (
-                BETA_1.mul_add(f64::from(*m), (1.0 - BETA_1) * g),
-                BETA_2.mul_add(f64::from(*v), (1.0 - BETA_2) * g * g),
+        let (mut first, mut second) = (known(&self.moments.first)?, known(&self.moments.second)?);
+        let split = a.len();
+        for (weights, own) in [(&mut a, 0..split), (&mut b, split..gradient.len())] {
+            let moments = [&mut first[own.clone()], &mut second[own.clone()]];
+            wide(
+                #[inline(always)]
+                || self.adam(weights, &gradient[own], moments),
             );
-            let step = rule.learning_rate * (mean / unbias_1) / ((square / unbias_2).sqrt() + EPSILON);
-            *weight = (f64::from(*weight) - step) as f32;
-            (*m, *v) = (mean as f32, square as f32);
         }
         if !a.iter().chain(&b).all(|weight| weight.is_finite()) {
             return Err("a weight would not be finite".to_owned());
         }
-        pairs.push(Pair { a: if with_a { Arc::new(a) } else { Arc::clone(&pair.a) }, b: Arc::new(b) });
-        next.first.push(first.into());
-        next.second.push(second.into());
+        let a = if self.with_a { Arc::new(a) } else { Arc::clone(&pair.a) };
+        Ok((Pair { a, b: Arc::new(b) }, [first, second]))
     }
-    Ok((Adapter { pairs }, next))
+
+    /// The update of some weights and their moments.
+    #[inline(always)]
+    fn adam(&self, weights: &mut [f32], gradient: &[f32], [first, second]: [&mut [f32]; 2]) {
+        let unbias = |beta: f64| 1.0 - beta.powi(i32::try_from(self.steps).unwrap_or(i32::MAX));
+        let (unbias_1, unbias_2) = (unbias(BETA_1), unbias(BETA_2));
+        for (((weight, g), m), v) in weights.iter_mut().zip(gradient).zip(first).zip(second) {
+            let g = f64::from(*g) * self.scale;
+            let (mean, square) = (
+                BETA_1.mul_add(f64::from(*m), (1.0 - BETA_1) * g),
+                BETA_2.mul_add(f64::from(*v), (1.0 - BETA_2) * g * g),
+            );
+            let step = self.learning_rate * (mean / unbias_1) / ((square / unbias_2).sqrt() + EPSILON);
+            *weight = (f64::from(*weight) - step) as f32;
+            (*m, *v) = (mean as f32, square as f32);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -179,6 +231,18 @@ mod tests {
         let far = LearningRule { learning_rate: f64::MAX, ..rule() };
         let refused = update(&adapter(), &Moments::default(), &vec![vec![1.0, 1.0, 1.0]], &far, false);
         assert_eq!(refused.unwrap_err(), "a weight would not be finite");
+    }
+
+    #[test]
+    fn moments_of_b_alone_begin_anew_where_a_is_trained_too() {
+        let (before, of_b) =
+            update(&adapter(), &Moments::default(), &vec![vec![1.0, 1.0, 1.0]], &rule(), false).unwrap();
+        let gradient = vec![vec![1.0, -1.0, 1.0, 0.0, 0.0]];
+        let (after, moments) = update(&before, &of_b, &gradient, &rule(), true).unwrap();
+        assert_eq!((moments.steps, moments.first[0].len(), moments.second[0].len()), (2, 5, 5));
+        let first = moments.first[0].read().unwrap();
+        assert!((first[0] - 0.1).abs() < 1e-6 && (first[2] - 0.1).abs() < 1e-6 && first[3] == 0.0, "{first:?}");
+        assert!(after.pairs[0].a[0] < 0.5 && after.pairs[0].a[1] > -0.5);
     }
 
     #[test]
