@@ -15,20 +15,19 @@ use crate::protocol::{Reply, Request, Thoughts};
 /// Serves until the channel closes or [`Request::Shutdown`] comes. Says [`Reply::Ready`] first, or why it cannot be. The
 /// population is on the shelf, and stays there for the next thread if this one dies.
 pub fn serve(plan: &LlmPlan, shelf: &Shelf, requests: &Receiver<Request>, replies: &Sender<Reply>) {
-    let mut llm = match Llm::load(plan.clone()).and_then(|llm| llm.with(shelf.clone())) {
-        Ok(llm) => llm,
-        Err(error) => {
-            // Whoever asked has gone if this fails.
-            let _ = replies.send(Reply::Unusable { reason: error.to_string() });
+    // On a thread of the pool that thinks, so that no thread must wake another for every answer.
+    Llm::load_and(plan.clone(), |loaded| {
+        let mut llm = match loaded.and_then(|llm| llm.with(shelf.clone())) {
+            Ok(llm) => llm,
+            Err(error) => {
+                // Whoever asked has gone if this fails.
+                let _ = replies.send(Reply::Unusable { reason: error.to_string() });
+                return;
+            }
+        };
+        if replies.send(Reply::Ready(llm.facts())).is_err() {
             return;
         }
-    };
-    if replies.send(Reply::Ready(llm.facts())).is_err() {
-        return;
-    }
-    // On a thread of the pool that thinks, so that no thread must wake another for every answer.
-    let pool = llm.pool();
-    pool.install(|| {
         while let Ok(request) = requests.recv() {
             let Some(reply) = answer(&mut llm, request) else { return };
             if replies.send(reply).is_err() {

@@ -127,9 +127,18 @@ pub const SMOLLM_135M: LlamaConfig = LlamaConfig {
 ///
 /// # Errors
 /// The model cannot be used.
-pub fn bench_decide(plan: &BenchPlan, mut watch: impl FnMut(&DecideRow)) -> Result<DecideReport, AppError> {
+pub fn bench_decide(plan: &BenchPlan, watch: impl FnMut(&DecideRow) + Send) -> Result<DecideReport, AppError> {
     let machine = Machine::measure(plan.config.run.threads);
-    let mut llm = mind(plan)?;
+    mind(plan)?.host(|llm| decide(llm, plan, machine, watch))
+}
+
+/// The same with what is there.
+fn decide(
+    llm: &mut Llm,
+    plan: &BenchPlan,
+    machine: Machine,
+    mut watch: impl FnMut(&DecideRow),
+) -> Result<DecideReport, AppError> {
     let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
     let (mut rows, mut tokens) = (Vec::new(), 0.0);

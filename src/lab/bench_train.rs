@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::AppError,
-    brain::learn::Uses,
+    brain::{Llm, learn::Uses},
     mind::learning_rule,
     protocol::{Action, Lesson, Sample, Thinker, Train},
 };
@@ -62,10 +62,20 @@ pub fn bench_train(
     plan: &BenchPlan,
     batches: &[u32],
     again: bool,
-    mut watch: impl FnMut(&TrainRow),
+    watch: impl FnMut(&TrainRow) + Send,
 ) -> Result<TrainReport, AppError> {
     let machine = Machine::measure(plan.config.run.threads);
-    let mut llm = mind(plan)?;
+    mind(plan)?.host(|llm| teach(llm, plan, (batches, again), machine, watch))
+}
+
+/// The same with what is there.
+fn teach(
+    llm: &mut Llm,
+    plan: &BenchPlan,
+    (batches, again): (&[u32], bool),
+    machine: Machine,
+    mut watch: impl FnMut(&TrainRow),
+) -> Result<TrainReport, AppError> {
     let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
     let (mut rows, mut tokens) = (Vec::new(), 0.0);

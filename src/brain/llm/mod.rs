@@ -91,6 +91,20 @@ impl Llm {
     /// # Errors
     /// The model cannot be used, cannot tell the actions apart, or would not fit.
     pub fn load(plan: LlmPlan) -> Result<Self> {
+        let pool = pool(plan.threads)?;
+        Self::load_in(plan, pool)
+    }
+
+    /// Loads the model as [`Llm::load`] does, and makes `work` with it, or with why it cannot be, on one of the threads that think: what
+    /// loading takes and gives back of the memory, deciding and learning have again.
+    pub fn load_and<T: Send>(plan: LlmPlan, work: impl FnOnce(Result<Self>) -> T + Send) -> T {
+        match pool(plan.threads) {
+            Ok(pool) => pool.install(|| work(Self::load_in(plan, Arc::clone(&pool)))),
+            Err(error) => work(Err(error)),
+        }
+    }
+
+    fn load_in(plan: LlmPlan, pool: Arc<ThreadPool>) -> Result<Self> {
         let info = inspect(&plan.model)?;
         let mut need = memory_need(&info, quantise(plan.model.quant), &plan.lora, plan.agents)?;
         if plan.mind.mode == DecisionMode::Free {
@@ -102,8 +116,7 @@ impl Llm {
         }
         let may_stream = !is_streamed && streams(&ModelSettings { stream: true, ..plan.model.clone() });
         check_memory(&info, &need, free_memory(), may_stream)?;
-        let pool = pool(plan.threads)?;
-        // On a thread of those that think: what it takes while it loads, and gives back, it takes again when it thinks.
+        // On a thread of those that think, who take again what is given back.
         let loaded = pool.install(|| load_model(&plan.model))?;
         Self::in_pool(loaded, plan, pool)
     }
@@ -158,9 +171,10 @@ impl Llm {
         self.pool.current_num_threads()
     }
 
-    /// The threads themselves.
-    pub(super) fn pool(&self) -> Arc<ThreadPool> {
-        Arc::clone(&self.pool)
+    /// Makes `work` on one of its threads, so that none must wake another for every answer.
+    pub fn host<T: Send>(&mut self, work: impl FnOnce(&mut Self) -> T + Send) -> T {
+        let pool = Arc::clone(&self.pool);
+        pool.install(|| work(self))
     }
 
     /// Makes something on its threads: with a large model they all help with every product.
