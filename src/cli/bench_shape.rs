@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::bench::parse_mix;
+use super::{bench::parse_mix, headless::STOPPED};
 use crate::{
     app::AppError,
     brain::files::Mix,
@@ -45,7 +45,8 @@ impl ShapeArgs {
             .arg(file.path())
             .status()
             .map_err(failed)?;
-        Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        // What a signal ended has no code.
+        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(STOPPED)))
     }
 }
 

@@ -30,11 +30,12 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Measures this machine, for about a second, with so many threads; 0 is one per core. It is done before anything else is
+    /// Measures this machine, for about a second, with so many threads, but no more than cores; 0 is one per core. It is done before anything else is
     /// measured: what it takes of memory for that does not count as the process's peak afterwards.
     pub fn measure(threads: u32) -> Self {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = if threads == 0 { cores() } else { threads as usize };
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        // The fastest moments of threads that take turns would add up to what no machine does.
+        let threads = if threads == 0 { cores } else { cores.min(threads as usize) };
         let copy_gbytes = copy_rate(threads) / 1e9;
         let measured = Self { threads, gemm_gflops: peak_flops(threads, SECONDS) / 1e9, copy_gbytes };
         // Linux forgets the peak of this process by this; where there is no such file, no peak is told either.
