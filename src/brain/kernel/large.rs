@@ -28,8 +28,6 @@ const COLUMNS: usize = 48;
 const BACK_COLUMNS: [usize; 2] = [48, 96];
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
-/// Numbers from which rows are turned by several threads.
-const PARALLEL: usize = 1 << 15;
 /// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
 /// the second-level cache.
 const BACK_ROWS: usize = 384;
@@ -62,11 +60,7 @@ impl Turned {
             rest = after;
         }
         let part = |(panel, column, own): (_, _, &mut [f32])| turn_part(rows, inner, own, panel, column);
-        if rows.len() > PARALLEL {
-            with_each(cut, part);
-        } else {
-            cut.into_iter().for_each(part);
-        }
+        with_each(rows.len(), cut.into_iter(), part);
     }
 
     /// The length of a row.

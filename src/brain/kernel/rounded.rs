@@ -4,16 +4,12 @@
 
 use std::cell::Cell;
 
-use rayon::prelude::*;
-
 use super::{
     instructions::Instructions,
     panel::{BLOCK, Code, STEPS},
+    team::with_each,
     wide::wide,
 };
-
-/// Numbers from which rows are divided among threads.
-const PARALLEL: usize = 1 << 15;
 
 thread_local! {
     /// Room for a row that a thread rounds.
@@ -77,13 +73,9 @@ impl Rounded {
                 || Part { x, inner, tile, numbers, scales, totals, sums }.round(),
             );
         };
-        let parts = x.par_chunks(inner * tile).zip(
-            self.numbers
-                .par_chunks_mut(inner / 4 * tile)
-                .zip(self.scales.par_chunks_mut(blocks * tile))
-                .zip(self.totals.par_chunks_mut(blocks * tile).zip(self.sums.par_chunks_mut(blocks * 2 * tile))),
-        );
-        parts.with_min_len(if x.len() > PARALLEL { 1 } else { tiles.max(1) }).for_each(part);
+        let numbers = self.numbers.chunks_mut(inner / 4 * tile).zip(self.scales.chunks_mut(blocks * tile));
+        let sums = self.totals.chunks_mut(blocks * tile).zip(self.sums.chunks_mut(blocks * 2 * tile));
+        with_each(x.len(), x.chunks(inner * tile).zip(numbers.zip(sums)), part);
     }
 
     /// Length of a row.

@@ -25,6 +25,9 @@ const LOOKS: [u32; 2] = [64, 512];
 /// Such a moment.
 const MOMENT: Duration = Duration::from_micros(50);
 
+/// Numbers that one thread goes through alone: to divide fewer takes longer.
+const ALONE: usize = 1 << 15;
+
 /// Whether there is a team. A second one does without: threads of two could wait for each other.
 static THERE: AtomicBool = AtomicBool::new(false);
 
@@ -74,9 +77,13 @@ pub(in crate::brain) fn in_parts(count: usize, part: impl Fn(usize) + Sync) {
     }
 }
 
-/// Calls `work` with every one of some things, as [`in_parts`].
-pub(in crate::brain) fn with_each<T: Send>(things: Vec<T>, work: impl Fn(T) + Sync) {
-    let things: Vec<_> = things.into_iter().map(Given::new).collect();
+/// Calls `work` with every one of some things, which hold so many `numbers` together: as [`in_parts`] where these are worth it, else on
+/// the caller's thread.
+pub(in crate::brain) fn with_each<T: Send>(numbers: usize, things: impl Iterator<Item = T>, work: impl Fn(T) + Sync) {
+    if numbers <= ALONE {
+        return things.for_each(work);
+    }
+    let things: Vec<_> = things.map(Given::new).collect();
     // SAFETY: every number comes once.
     in_parts(things.len(), |at| unsafe { things[at].take() }.into_iter().for_each(&work));
 }

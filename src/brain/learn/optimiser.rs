@@ -18,9 +18,6 @@ const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
 const EPSILON: f64 = 1e-8;
 
-/// Numbers from which an update is divided among threads.
-const PARALLEL: usize = 1 << 16;
-
 /// One number per trained number, site by site: A's, where A is trained, and then B's.
 pub type Numbers = Vec<Vec<f32>>;
 
@@ -89,12 +86,8 @@ pub fn update(
         with_a,
     };
     let mut sites: Vec<_> = gradient.iter().map(|_| None).collect();
-    let each = sites.iter_mut().enumerate();
-    if gradient.iter().map(Vec::len).sum::<usize>() > PARALLEL {
-        with_each(each.collect(), |(site, found)| *found = Some(next.site(site)));
-    } else {
-        each.for_each(|(site, found)| *found = Some(next.site(site)));
-    }
+    let numbers = gradient.iter().map(Vec::len).sum();
+    with_each(numbers, sites.iter_mut().enumerate(), |(site, found)| *found = Some(next.site(site)));
     let mut pairs = Vec::with_capacity(sites.len());
     let mut moments = Moments { steps: next.steps, ..Moments::default() };
     for site in sites.into_iter().flatten() {

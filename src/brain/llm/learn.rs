@@ -2,8 +2,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use rayon::prelude::*;
-
 use super::Llm;
 use crate::{
     brain::{
@@ -86,16 +84,13 @@ impl Llm {
             let mind = population.minds.get(&name(lesson))?.clone();
             Some(Pupil { lesson, learned: blank_report(lesson, &mind), mind })
         };
-        let mut classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
+        let classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
         drop(population);
-        self.think_through(|| {
-            if self.is_small() {
-                classes.par_iter_mut().for_each(|class| self.teach(class));
-            } else {
-                classes.iter_mut().for_each(|class| self.teach(class));
-            }
+        let taught = self.think_through_each(classes, |mut class| {
+            self.teach(&mut class);
+            class
         });
-        let mut taught: Vec<_> = classes.into_iter().flatten().collect();
+        let mut taught: Vec<_> = taught.into_iter().flatten().collect();
         for Pupil { mind, .. } in &mut taught {
             mind.moments = Arc::new(self.offload.moments(Moments::clone(&mind.moments)));
         }

@@ -11,7 +11,7 @@ mod think;
 use std::{collections::BTreeMap, sync::Arc};
 
 use founders::{Founder, Founders};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use super::{
     Question, Scorer, Trie,
@@ -180,6 +180,15 @@ impl Llm {
     /// Makes something on its threads: with a large model they all help with every product.
     fn think_through<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(|| if self.is_small() { work() } else { together(work) })
+    }
+
+    /// What its threads make of each of some things: of a small model's side by side, of a large one's one after the other, which takes
+    /// less room.
+    fn think_through_each<A: Send, T: Send>(&self, of: Vec<A>, one: impl Fn(A) -> T + Send + Sync) -> Vec<T> {
+        self.think_through(|| match self.is_small() {
+            true => of.into_par_iter().map(&one).collect(),
+            false => of.into_iter().map(&one).collect(),
+        })
     }
 
     /// What the person may want to know of it.

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use rand::RngExt;
-use rayon::prelude::*;
 
 use super::{Llm, Name, question};
 use crate::{
@@ -49,7 +48,8 @@ impl Llm {
         let batches: Vec<_> =
             thinkers.chunk_by(|a, b| a.habitat == b.habitat).flat_map(|habitat| habitat.chunks(most)).collect();
         let (this, minds) = (&*self, &population);
-        let thought: Result<Vec<_>> = this.think_through(|| this.for_each(&batches, |batch| this.answer(batch, minds)));
+        let thought = this.think_through_each(batches, |batch| this.answer(batch, minds));
+        let thought: Result<Vec<_>> = thought.into_iter().collect();
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thought, prefix), thinker) in thought?.into_iter().flatten().zip(thinkers) {
             if let Some(prefix) = prefix {
@@ -60,11 +60,6 @@ impl Llm {
         let cached = self.prefixes.values().map(Prefix::bytes).sum::<usize>();
         self.shelf.note_cached(cached as u64);
         Ok(thoughts)
-    }
-
-    /// What comes of each of some things: of a small model's side by side, of a large one's one after the other, which takes less room.
-    fn for_each<A: Sync, T: Send>(&self, of: &[A], one: impl Fn(&A) -> Result<T> + Sync) -> Result<Vec<T>> {
-        if self.is_small() { of.par_iter().map(&one).collect() } else { of.iter().map(one).collect() }
     }
 
     /// One batch.
@@ -204,7 +199,7 @@ impl Llm {
         let known =
             |creature: &&Option<_>| creature.is_none_or(|creature| minds.minds.contains_key(&(*habitat, creature)));
         let asked: Vec<_> = creatures.iter().filter(known).collect();
-        let answer = |creature: &&Option<_>| {
+        let answer = |creature: &Option<_>| {
             let mind = creature.as_ref().and_then(|creature| minds.minds.get(&(*habitat, *creature)));
             let questions: Vec<_> = tokens.iter().map(|tokens| question(tokens, mind)).collect();
             let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
@@ -212,9 +207,9 @@ impl Llm {
                 let logs = self.scorer.trie().log_probabilities(logits, temperature);
                 std::array::from_fn(|i| logs[i].exp() as f32)
             };
-            Ok((**creature, logits.iter().map(policy).collect::<Policy>()))
+            Ok((*creature, logits.iter().map(policy).collect::<Policy>()))
         };
-        let policies: Result<Vec<_>> = self.think_through(|| self.for_each(&asked, answer));
+        let policies: Result<Vec<_>> = self.think_through_each(asked, answer).into_iter().collect();
         Ok(Surveyed { habitat: *habitat, generation: *generation, newborn: *newborn, policies: policies? })
     }
 }

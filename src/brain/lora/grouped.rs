@@ -17,8 +17,6 @@ use crate::{
     config::LoraTarget,
 };
 
-/// Multiplications from which work is divided among threads.
-const PARALLEL: usize = 1 << 18;
 /// Rows of a group that are multiplied at a time.
 const ROWS: usize = 32;
 /// Rows of B whose gradient is made at a time.
@@ -133,11 +131,7 @@ impl Grouped {
 
     /// Calls `work` with everything in `parts`, on all threads where `numbers` · rank multiplications are worth it.
     fn divide<T: Send>(&self, parts: Vec<T>, numbers: usize, work: impl Fn(T) + Send + Sync) {
-        if numbers * self.rank > PARALLEL {
-            with_each(parts, work);
-        } else {
-            parts.into_iter().for_each(work);
-        }
+        with_each(numbers * self.rank / 8, parts.into_iter(), work);
     }
 
     /// `out += scale · (x·Aᵀ)·Bᵀ`, group by group: x `[rows, inner]`, out `[rows, width]`.

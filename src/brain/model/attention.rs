@@ -22,8 +22,6 @@ use crate::brain::{
 
 mod back;
 
-/// Rows × width from which work on rows is divided among threads.
-pub(super) const PARALLEL: usize = 1 << 15;
 /// Rows that a thread takes at a time.
 pub(super) const ROWS: usize = 8;
 
@@ -190,25 +188,15 @@ impl Attend {
 
     fn all_rows(&self, x: &Inputs, rows: usize) -> Vec<f32> {
         let mut out = vec![0.0; rows * x.width];
-        if rows * x.width > PARALLEL {
-            with_each(out.chunks_mut(x.width * ROWS).enumerate().collect(), |(at, out)| {
-                let mut room = Default::default();
-                for (row, out) in out.chunks_mut(x.width).enumerate() {
-                    wide(
-                        #[inline(always)]
-                        || self.row(x, at * ROWS + row, out, &mut room),
-                    );
-                }
-            });
-        } else {
+        with_each(out.len(), out.chunks_mut(x.width * ROWS).enumerate(), |(at, out)| {
             let mut room = Default::default();
-            out.chunks_mut(x.width).enumerate().for_each(|(row, out)| {
+            for (row, out) in out.chunks_mut(x.width).enumerate() {
                 wide(
                     #[inline(always)]
-                    || self.row(x, row, out, &mut room),
-                )
-            });
-        }
+                    || self.row(x, at * ROWS + row, out, &mut room),
+                );
+            }
+        });
         out
     }
 

@@ -221,7 +221,7 @@ fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
 
 /// `silu(gate)⊙up`, in place of gate.
 fn swiglu(mut out: Vec<f32>, up: &[f32]) -> Vec<f32> {
-    with_each(out.chunks_mut(CHUNK).zip(up.chunks(CHUNK)).collect(), |(out, up)| {
+    with_each(up.len(), out.chunks_mut(CHUNK).zip(up.chunks(CHUNK)), |(out, up)| {
         wide(
             #[inline(always)]
             || out.iter_mut().zip(up).for_each(|(g, u)| *g *= sigmoid(*g) * u),

@@ -66,8 +66,6 @@ pub(super) struct FrozenRms {
     eps: f32,
 }
 
-/// Rows × entries from which rows are divided among threads.
-const PARALLEL: usize = 1 << 15;
 /// Rows that a thread takes at a time.
 const ROWS: usize = 16;
 
@@ -86,20 +84,12 @@ impl FrozenRms {
                 let inverse = inverse_rms(row, self.eps);
                 row.iter_mut().zip(w).for_each(|(x, w)| *x = *x * inverse * w);
             };
-            if x.len() > PARALLEL {
-                let some = w.len() * ROWS;
-                with_each(out.chunks_mut(some).collect(), |rows| {
-                    wide(
-                        #[inline(always)]
-                        || rows.chunks_exact_mut(w.len()).for_each(normalise),
-                    );
-                });
-            } else {
+            with_each(x.len(), out.chunks_mut(w.len() * ROWS), |rows| {
                 wide(
                     #[inline(always)]
-                    || out.chunks_exact_mut(w.len()).for_each(normalise),
+                    || rows.chunks_exact_mut(w.len()).for_each(normalise),
                 );
-            }
+            });
             Ok(out)
         })
     }
@@ -123,12 +113,8 @@ impl FrozenRms {
                     },
                 );
             };
-            if x.len() > PARALLEL {
-                let each = d * ROWS;
-                with_each(x.chunks(each).zip(dy.chunks(each)).zip(dx.chunks_mut(each)).collect(), some);
-            } else {
-                some(((x, dy), dx));
-            }
+            let each = d * ROWS;
+            with_each(x.len(), x.chunks(each).zip(dy.chunks(each)).zip(dx.chunks_mut(each)), some);
             Ok(())
         })
     }

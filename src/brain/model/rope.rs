@@ -10,11 +10,7 @@ use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 
-use super::{
-    attention::{PARALLEL, ROWS},
-    lanes::wide,
-    product::slice_of,
-};
+use super::{attention::ROWS, lanes::wide, product::slice_of};
 use crate::brain::{error::Result, kernel::with_each};
 
 /// Which entries of a head form a pair.
@@ -72,7 +68,7 @@ impl Rope {
         if self.turns.len() * width != x.len() * half || !width.is_multiple_of(head) {
             return false;
         }
-        let turn_row = |(row, entries): (usize, &mut [f32])| {
+        let turn_row = |row: usize, entries: &mut [f32]| {
             let turns = &self.turns[row * half..(row + 1) * half];
             wide(
                 #[inline(always)]
@@ -83,14 +79,9 @@ impl Rope {
                 },
             );
         };
-        if x.len() > PARALLEL {
-            let some = x.chunks_mut(width * ROWS).enumerate().collect();
-            with_each(some, |(at, rows): (usize, &mut [f32])| {
-                rows.chunks_mut(width).enumerate().for_each(|(row, entries)| turn_row((at * ROWS + row, entries)));
-            });
-        } else {
-            x.chunks_mut(width).enumerate().for_each(turn_row);
-        }
+        with_each(x.len(), x.chunks_mut(width * ROWS).enumerate(), |(at, rows)| {
+            rows.chunks_mut(width).enumerate().for_each(|(row, entries)| turn_row(at * ROWS + row, entries));
+        });
         true
     }
 

@@ -57,8 +57,9 @@ fn things_are_given_away_once() {
     let mut numbers = vec![0; 100];
     pool(2).install(|| {
         together(|| {
-            let things = numbers.chunks_mut(7).enumerate().collect();
-            with_each(things, |(at, some)| some.iter_mut().for_each(|number| *number += at));
+            with_each(usize::MAX, numbers.chunks_mut(7).enumerate(), |(at, some)| {
+                some.iter_mut().for_each(|number| *number += at)
+            });
         });
     });
     assert!((0..100).all(|at| numbers[at] == at / 7), "{numbers:?}");

@@ -11,7 +11,7 @@
 
 use std::{array, ops::Range};
 
-use super::{Attend, Inputs, PARALLEL, softmax};
+use super::{Attend, Inputs, softmax};
 use crate::brain::{
     kernel::{Factor, outer_product, to_registers, with_each},
     model::{
@@ -47,11 +47,7 @@ impl Attend {
             *found = Stretch::new(self, x, grad, rows, before).gradients(slopes);
         };
         let each = parts.into_iter().zip(&mut shared);
-        if rows * x.width > PARALLEL {
-            with_each(each.collect(), part);
-        } else {
-            each.for_each(part);
-        }
+        with_each(rows * x.width, each, part);
         for (before, own) in shared {
             for (all, own) in [&mut dk, &mut dv].into_iter().zip(&own) {
                 for (row, own) in before.iter().zip(own.chunks_exact(x.kv_width)) {

@@ -141,12 +141,9 @@ impl Adapted<'_> {
         let one = |((matrix, target, dy), found): ((&Matrix, _, &[f32]), &mut Slope)| {
             *found = self.slope(matrix, target, x, dy);
         };
-        let each = of.into_iter().zip(&mut found);
-        if of.iter().all(|(matrix, ..)| matrix.is_large()) {
-            with_each(each.collect(), one);
-        } else {
-            each.for_each(one);
-        }
+        // Agents of a small model are divided among threads already.
+        let numbers = if of.iter().all(|(matrix, ..)| matrix.is_large()) { x.len() * N } else { 0 };
+        with_each(numbers, of.into_iter().zip(&mut found), one);
         found
     }
 
@@ -178,6 +175,7 @@ fn scatter(some: &[f32], rows: &[u32], width: usize, count: usize) -> Vec<f32> {
 
 /// `silu(gate)⊙up` and the gradients of gate and up, for ds, that of the former.
 pub(super) fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
+    let numbers = gate.len();
     let chunks = gate.chunks_mut(CHUNK).zip(up.chunks_mut(CHUNK)).zip(ds.chunks_mut(CHUNK));
     let one = |((gate, up), ds): ((&mut f32, &mut f32), &mut f32)| {
         let (g, u, d, sigma) = (*gate, *up, *ds, sigmoid(*gate));
@@ -185,7 +183,7 @@ pub(super) fn swiglu_back(mut gate: Vec<f32>, mut up: Vec<f32>, mut ds: Vec<f32>
         *gate = d * u * sigma * (1.0 + g * (1.0 - sigma));
         *up = d * g * sigma;
     };
-    with_each(chunks.collect(), |((gate, up), ds)| {
+    with_each(numbers, chunks, |((gate, up), ds)| {
         wide(
             #[inline(always)]
             || gate.iter_mut().zip(up).zip(ds).for_each(one),
