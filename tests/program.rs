@@ -117,6 +117,9 @@ fn ctrl_c_ends_the_run_after_its_turn_and_saves_what_was_done() {
     assert_eq!(output.status.code(), Some(130));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("stopped by Ctrl-C"), "{text}");
+    // It was heard at once.
+    let heard = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(heard.contains("Ctrl-C again ends at once"), "{heard}");
     let json: serde_json::Value =
         serde_json::from_str(&fs::read_to_string(folder.path().join("run/run.json")).unwrap()).unwrap();
     assert_eq!(json["ended"], "interrupted");

@@ -19,8 +19,6 @@ const BAR: f32 = 30.0;
 /// Flags of `evolora agent`.
 #[derive(Debug, Args)]
 pub(super) struct AgentArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Ask this one question, in place of playing.
     #[arg(long, value_name = "TEXT")]
     prompt: Option<String>,
@@ -34,6 +32,8 @@ pub(super) struct AgentArgs {
     /// Print one JSON object a turn.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {

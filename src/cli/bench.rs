@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Arg, Args, Subcommand};
 
 use super::{
     bench_memory::{self, MemoryArgs},
@@ -39,11 +39,33 @@ pub(super) enum BenchCommand {
     Window(WindowBenchArgs),
 }
 
-/// Flags of every bench.
+/// A flag of a bench without turns, as `--help` shows it: the ones that change nothing there are left out.
+fn without_turns(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "mind" | "temperature" | "generations" | "turns" | "habitats" | "first_habitat" | "size" | "perception" => {
+            flag.hide(true)
+        }
+        "threads" => flag.help("Threads for the model, 0 for one per core"),
+        "agents" => flag.help("Agents that are asked together; several numbers separated by commas"),
+        _ => flag,
+    }
+}
+
+/// Seconds to measure for.
+pub(super) fn parse_seconds(word: &str) -> Result<f64, String> {
+    let seconds = word.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "write a number of seconds from 0 to 86400".to_owned())
+}
+
+/// A number of threads in words.
+fn in_threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
+}
+
+/// Flags of every bench without turns.
 #[derive(Debug, Args)]
+#[command(mut_args(without_turns))]
 struct CommonArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Random weights of a known shape, in place of a model: smollm-135m.
     #[arg(long, value_name = "NAME", value_parser = ["smollm-135m"], conflicts_with = "model")]
     shape: Option<String>,
@@ -51,11 +73,13 @@ struct CommonArgs {
     #[arg(long, value_name = "TYPE", default_value = "q4_0", value_parser = parse_mix, requires = "shape")]
     quant: Mix,
     /// Seconds to measure each row for.
-    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds)]
     seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 impl CommonArgs {
@@ -74,28 +98,26 @@ impl CommonArgs {
 /// Flags of `evolora bench decide`.
 #[derive(Debug, Args)]
 pub(super) struct DecideArgs {
-    #[command(flatten)]
-    common: CommonArgs,
     /// The same as --agents.
     #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 /// Flags of `evolora bench arithmetic`.
 #[derive(Debug, Args)]
 pub(super) struct ArithmeticArgs {
-    #[command(flatten)]
-    common: CommonArgs,
     /// Prompts to decide both ways.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
     prompts: u32,
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 /// Flags of `evolora bench train`.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    #[command(flatten)]
-    common: CommonArgs,
     /// The same as --agents.
     #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
@@ -105,6 +127,8 @@ pub(super) struct TrainArgs {
     /// Learn from the same experiences in every round, so that what is kept of their prompts can be used (`HIDDEN_CACHE`).
     #[arg(long)]
     again: bool,
+    #[command(flatten)]
+    common: CommonArgs,
 }
 
 pub(super) fn parse_mix(word: &str) -> Result<Mix, String> {
@@ -155,8 +179,13 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!(
-            "\n{}: {} parameters, {:.1} MiB; an adapter {:.1} KiB; {:.1} tokens a decision; {} threads",
-            report.model, report.parameters, report.model_mib, report.adapter_kib, report.tokens, report.threads
+            "\n{}: {} parameters, {:.1} MiB; an adapter {:.1} KiB; {:.1} tokens a decision; {}",
+            report.model,
+            report.parameters,
+            report.model_mib,
+            report.adapter_kib,
+            report.tokens,
+            in_threads(report.threads)
         ));
         say(&report.machine.say());
     }
@@ -187,8 +216,12 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!(
-            "\n{}: {} parameters; an adapter {:.1} KiB; {:.1} tokens a sample; {} threads",
-            report.model, report.parameters, report.adapter_kib, report.tokens, report.threads
+            "\n{}: {} parameters; an adapter {:.1} KiB; {:.1} tokens a sample; {}",
+            report.model,
+            report.parameters,
+            report.adapter_kib,
+            report.tokens,
+            in_threads(report.threads)
         ));
         say(&report.machine.say());
     }
@@ -201,7 +234,7 @@ fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!(
-            "{}: {} prompts; KL(f32 ‖ int8) {:.2e} on average, {:.2e} at most; log π differs by {:.3} at most, the likeliest action is the same in {:.1} %\nf32 {:.3} ms per decision, int8 {:.3} ms: {:.2} times as fast; {} threads",
+            "{}: {} prompts; KL(f32 ‖ int8) {:.2e} on average, {:.2e} at most; log π differs by {:.3} at most, the likeliest action is the same in {:.1} %\nf32 {:.3} ms per decision, int8 {:.3} ms: {:.2} times as fast; {}{}",
             report.model,
             report.prompts,
             report.mean_kl,
@@ -211,8 +244,54 @@ fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
             report.f32_ms,
             report.int8_ms,
             report.f32_ms / report.int8_ms,
-            report.threads
+            in_threads(report.threads),
+            if report.is_same() {
+                "\nThis model decides the same in both, to the last bit: its matrices are too small, or not quantised"
+            } else {
+                ""
+            }
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Bench {
+        #[command(subcommand)]
+        command: BenchCommand,
+    }
+
+    #[test]
+    fn help_shows_a_benchs_own_flags_first_and_none_that_change_nothing() {
+        let help = |of: &str| Bench::try_parse_from(["bench", of, "--help"]).unwrap_err().to_string();
+        for (of, own, hidden) in [
+            ("decide", "--seconds", "--turns"),
+            ("train", "--again", "--habitats"),
+            ("arithmetic", "--prompts", "--mind"),
+            ("turn", "--learning", "--generations"),
+            ("memory", "--span", "--turns"),
+        ] {
+            let text = help(of);
+            let (options, settings) = text.split_once("Settings:").unwrap();
+            assert!(options.contains(own) && settings.contains("--threads"), "{text}");
+            assert!(!text.contains(&format!("{hidden} ")), "{text}");
+        }
+        // What is hidden is taken all the same: scripts of before go on.
+        assert!(Bench::try_parse_from(["bench", "decide", "--turns", "5"]).is_ok());
+    }
+
+    #[test]
+    fn seconds_are_a_number_of_them() {
+        assert_eq!(parse_seconds("0.5"), Ok(0.5));
+        for wrong in ["nan", "-1", "inf", "1e9", "soon", ""] {
+            assert!(parse_seconds(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!([1, 2].map(in_threads), ["1 thread", "2 threads"]);
+    }
 }

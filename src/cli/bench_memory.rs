@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Arg, Args};
 
 use super::{bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
 use crate::{
@@ -10,11 +10,18 @@ use crate::{
     lab::bench_memory::{MemoryBench, MemoryPlan, bench_memory},
 };
 
+/// A flag as `--help` shows it: how long is played says `--span`.
+fn of_memory(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "generations" | "turns" => flag.hide(true),
+        _ => flag,
+    }
+}
+
 /// Flags of `evolora bench memory`.
 #[derive(Debug, Args)]
+#[command(mut_args(of_memory))]
 pub(super) struct MemoryArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     #[command(flatten)]
     shape: ShapeArgs,
     /// Turns of each of the two generations that are played.
@@ -23,6 +30,8 @@ pub(super) struct MemoryArgs {
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &MemoryArgs) -> Result<ExitCode, AppError> {

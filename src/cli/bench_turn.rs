@@ -2,30 +2,41 @@
 
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Arg, Args};
 
-use super::{bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
+use super::{bench::parse_seconds, bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
     lab::bench_turn::{TurnPlan, TurnRow, bench_turn},
 };
 
+/// A flag as `--help` shows it: how many habitats there are follows from the number of agents, and generations end as they do.
+fn of_turns(flag: Arg) -> Arg {
+    match flag.get_id().as_str() {
+        "generations" | "habitats" | "first_habitat" => flag.hide(true),
+        "agents" => flag.help("Agents in all habitats together; several numbers separated by commas"),
+        "threads" => flag.help("Threads for the habitats and the model, 0 for one per core"),
+        _ => flag,
+    }
+}
+
 /// Flags of `evolora bench turn`. `--agents` takes several numbers, separated by commas: agents of all habitats together.
 #[derive(Debug, Args)]
+#[command(mut_args(of_turns))]
 pub(super) struct TurnArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     #[command(flatten)]
     shape: ShapeArgs,
     /// Measure without learning only, with it only, or both.
     #[arg(long, value_name = "WHEN", default_value = "both", value_parser = ["off", "on", "both"])]
     learning: String,
     /// Seconds to measure each row for.
-    #[arg(long, value_name = "S", default_value_t = 5.0)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds)]
     seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {

@@ -9,8 +9,6 @@ use crate::app::AppError;
 #[derive(Debug, Args)]
 #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "there is no window to measure"))]
 pub(super) struct WindowBenchArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Width and height, in pixels.
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x800", value_parser = super::parse_size)]
     window_size: (u32, u32),
@@ -26,6 +24,8 @@ pub(super) struct WindowBenchArgs {
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[cfg(feature = "desktop")]

@@ -14,11 +14,11 @@ use crate::{
 /// Flags of `evolora config`.
 #[derive(Debug, Args)]
 pub(super) struct ConfigArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Print a commented file with all defaults, in place of the table.
     #[arg(long)]
     template: Option<Template>,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

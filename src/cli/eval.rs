@@ -15,8 +15,6 @@ use crate::{
 /// Flags of `evolora eval`.
 #[derive(Debug, Args)]
 pub(super) struct EvalArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// How many maps.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     maps: u32,
@@ -26,6 +24,8 @@ pub(super) struct EvalArgs {
     /// Print the whole evaluation as JSON.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &EvalArgs) -> Result<ExitCode, AppError> {

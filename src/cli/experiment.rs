@@ -27,8 +27,6 @@ use crate::{
 /// Flags of `evolora experiment`.
 #[derive(Debug, Args)]
 pub(super) struct ExperimentArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// The arms, separated by commas, or `all`; `rules` always lives beside them. --list-arms says what there is.
     #[arg(long, value_name = "NAMES", default_value = "random,base,learning,evolution,both")]
     arms: String,
@@ -59,6 +57,8 @@ pub(super) struct ExperimentArgs {
     /// Turns that a champion lives on each map.
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     champion_turns: u32,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 /// The word for every arm in which agents learn.
@@ -120,7 +120,7 @@ pub(super) fn run(args: &ExperimentArgs) -> Result<ExitCode, ExperimentError> {
     }
     let place = args.out.clone().unwrap_or_default();
     let folder = ExperimentFolder::open(place, &plan.config, &plan.champions, args.overwrite)?;
-    let stop = stop_on_signal();
+    let stop = stop_on_signal("Stopping after this turn; Ctrl-C again ends at once.");
     let bar = ProgressBar::new(1);
     if let Ok(style) = ProgressStyle::with_template("{wide_bar} {msg} · {eta} left") {
         bar.set_style(style);

@@ -31,8 +31,6 @@ pub(super) const STOPPED: u8 = 130;
 /// Flags of `evolora headless`.
 #[derive(Debug, Args)]
 pub(super) struct HeadlessArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Write the results into this folder, and checkpoints from which the run can go on.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -43,10 +41,13 @@ pub(super) struct HeadlessArgs {
     /// --generations, --threads and --model are heard.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["out", "overwrite"])]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
-    let stop = stop_on_signal();
+    let stop =
+        stop_on_signal("Stopping: what the minds have begun is finished and saved first; Ctrl-C again ends at once.");
     let (simulation, files) = match &args.resume {
         Some(folder) => resume(folder, &args.settings)?,
         None => begin(args)?,
@@ -88,7 +89,7 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
         // It was killed between its last checkpoint and its results.
         say(&nothing_left(&config));
     } else {
-        print_summary(&report, before, args.out.as_ref().or(args.resume.as_ref()));
+        print_summary(&report, (before, printed), args.out.as_ref().or(args.resume.as_ref()));
     }
     if let Some(trouble) = keeper.trouble() {
         complain(&format!("The end of the run is in no checkpoint. {trouble}"));
@@ -124,14 +125,15 @@ fn resume(folder: &Path, settings: &SettingsArgs) -> Result<(Simulation, Option<
     Ok((simulation, files))
 }
 
-/// True once the person or the system has asked the run to end; a second time ends the program at once.
-pub(super) fn stop_on_signal() -> Arc<AtomicBool> {
+/// True once the person or the system has asked the run to end, which is answered with a line; a second time ends the program at once.
+pub(super) fn stop_on_signal(answer: &'static str) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&stop);
     let watching = ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(STOPPED));
         }
+        complain(answer);
     });
     if let Err(error) = watching {
         complain(&format!("Ctrl-C will end the run at once, without saving its last turns ({error})."));
@@ -145,12 +147,21 @@ fn progress_bar(config: &RunConfig, before: u64) -> ProgressBar {
     let style = style.map(|style| {
         style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
             // Nothing can be done about a terminal that does not take it.
-            let _ = write!(out, "{:.0} turns/s", state.per_sec());
+            let _ = write!(out, "{}", pace(state.per_sec()));
         })
     });
     let bar = ProgressBar::new(turns).with_position(before);
     bar.reset_eta();
     style.map_or(bar.clone(), |style| bar.clone().with_style(style))
+}
+
+/// Turns per second in words; seconds per turn where a turn takes longer than one.
+fn pace(turns_per_s: f64) -> String {
+    match turns_per_s {
+        slow if slow > 0.0 && slow < 1.0 => format!("{:.1} seconds per turn", slow.recip()),
+        some if some < 10.0 => format!("{some:.1} turns per second"),
+        many => format!("{many:.0} turns per second"),
+    }
 }
 
 fn print_header(config: &RunConfig, facts: Option<&MindFacts>, before: u64) {
@@ -176,15 +187,19 @@ fn print_row(row: &GenerationRow, config: &RunConfig) {
     ));
 }
 
-fn print_summary(report: &RunReport, before: u64, folder: Option<&PathBuf>) {
+/// Says how the run went: what it played after the turns `before`, and in which time. `ended` generations are over.
+fn print_summary(report: &RunReport, (before, ended): (u64, usize), folder: Option<&PathBuf>) {
     let seconds = report.elapsed.as_secs_f64();
     let turns = report.turns - before;
-    let rate = turns as f64 / seconds.max(1e-9);
+    let pace = pace(turns as f64 / seconds.max(1e-9));
     let how = match report.ended {
         Ended::Complete => "complete",
-        Ended::Interrupted => "stopped by Ctrl-C; the living generation is counted as far as it got",
+        Ended::Interrupted if report.rows.len() > ended => {
+            "stopped by Ctrl-C; the living generation is counted as far as it got"
+        }
+        Ended::Interrupted => "stopped by Ctrl-C",
     };
-    say(&format!("\n{how}: {turns} turns in {seconds:.2} s, {rate:.0} turns per second"));
+    say(&format!("\n{how}: {turns} turns in {seconds:.2} s, {pace}"));
     let best = report.rows.iter().max_by(|a, b| a.best_fitness.total_cmp(&b.best_fitness));
     if let Some(best) = best {
         let count = report.rows.len() as f64;
@@ -201,5 +216,17 @@ fn print_summary(report: &RunReport, before: u64, folder: Option<&PathBuf>) {
     }
     if let Some(folder) = folder {
         say(&format!("written to {}", folder.display()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pace_is_never_none() {
+        let said = [0.0, 0.125, 1.0, 9.94, 514.4].map(pace);
+        let turns = |pace: &str| format!("{pace} turns per second");
+        assert_eq!(said, [turns("0.0"), "8.0 seconds per turn".to_owned(), turns("1.0"), turns("9.9"), turns("514")]);
     }
 }

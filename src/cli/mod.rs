@@ -53,7 +53,7 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Let the same habitats be lived by different minds, with several seeds: tables, intervals and curves.
     Experiment(experiment::ExperimentArgs),
-    /// Measure what decisions cost on this machine.
+    /// Measure speed and memory on this machine: decisions, lessons, turns, frames.
     #[command(subcommand)]
     Bench(bench::BenchCommand),
     /// List models, look into one, or fetch one.
@@ -74,8 +74,6 @@ enum Command {
 /// Flags of the window.
 #[derive(Debug, clap::Args)]
 struct WindowArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// Keep the run in this folder, as `evolora headless` does.
     #[arg(long, value_name = "DIR")]
     out: Option<std::path::PathBuf>,
@@ -91,6 +89,8 @@ struct WindowArgs {
     /// Size of the window, in pixels.
     #[arg(long, value_name = "WIDTHxHEIGHT", default_value = "1280x800", value_parser = parse_size)]
     window_size: (u32, u32),
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
@@ -140,7 +140,8 @@ fn open_window(args: &WindowArgs) -> Result<ExitCode, AppError> {
         dark: true,
     });
     // A picture is left alone at once.
-    let stop = screenshot.is_none().then(headless::stop_on_signal);
+    let answer = "Closing the window, which keeps the run; Ctrl-C again ends at once.";
+    let stop = screenshot.is_none().then(|| headless::stop_on_signal(answer));
     let plan = crate::app::WindowPlan {
         size: args.window_size,
         screenshot,

@@ -10,8 +10,6 @@ use crate::app::AppError;
 /// Flags of `evolora screenshot`.
 #[derive(Debug, Args)]
 pub(super) struct ScreenshotArgs {
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// What the picture shows: start, habitat (one of several), mind, what-if, talk, transcript, lineage, generations,
     /// machine, log, models, trails, visits, speech or help.
     #[arg(long, value_name = "NAME", default_value = "start")]
@@ -31,6 +29,8 @@ pub(super) struct ScreenshotArgs {
     /// The light theme.
     #[arg(long)]
     light: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[cfg(feature = "desktop")]

@@ -50,7 +50,7 @@ pub(super) struct SettingsArgs {
     /// Number of the first habitat.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     first_habitat: Option<String>,
-    /// Threads for the habitats, 0 for one per core.
+    /// Threads for the habitats and the model, 0 for one per core.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     threads: Option<String>,
     /// Cells along each side of a habitat.

@@ -72,7 +72,7 @@ sections! {
         first_habitat: u32 = 0, "FIRST_HABITAT", Range::Whole(0, 1_000_000), "", Restart;
         /// Turns between checkpoints of a run that is written to a folder, beside those at every generation's end.
         checkpoint_every: u32 = 100, "CHECKPOINT_EVERY", Range::Whole(1, 1_000_000), "turns", Turn;
-        /// Threads for the habitats, 0 for one per core; the results do not depend on it.
+        /// Threads for the habitats and the model, 0 for one per core; the results do not depend on it.
         threads: u32 = 0, "THREADS", Range::Whole(0, 1024), "threads", Restart;
     }
     /// The little world.

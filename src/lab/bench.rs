@@ -11,6 +11,7 @@ use crate::{
     app::{AppError, llm_plan},
     brain::{
         BrainError, Llm, LlmPlan,
+        catalog::inspect,
         files::{Keep, Mix, RandomTensors},
         load_model,
         model::{LanguageModel, Llama, LlamaConfig, RopeStyle},
@@ -128,7 +129,7 @@ pub const SMOLLM_135M: LlamaConfig = LlamaConfig {
 /// # Errors
 /// The model cannot be used.
 pub fn bench_decide(plan: &BenchPlan, watch: impl FnMut(&DecideRow) + Send) -> Result<DecideReport, AppError> {
-    let machine = Machine::measure(plan.config.run.threads);
+    let machine = machine(plan)?;
     mind(plan)?.host(|llm| decide(llm, plan, machine, watch))
 }
 
@@ -194,6 +195,14 @@ pub fn shape_file(shape: &LlamaConfig, mix: Mix) -> Result<NamedTempFile, AppErr
     let mut draws = streams(&RunConfig::default()).key(StreamName::Weights).at(Moment::new(0, 0));
     write_shape(&mut file, shape, mix, &mut draws)?;
     Ok(file)
+}
+
+/// What the machine can do, if there is something to measure with it.
+pub(super) fn machine(plan: &BenchPlan) -> Result<Machine, AppError> {
+    if plan.shape.is_none() {
+        inspect(&plan.config.model)?;
+    }
+    Ok(Machine::measure(plan.config.run.threads))
 }
 
 /// The mind that is measured.

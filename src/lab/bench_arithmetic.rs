@@ -31,7 +31,14 @@ pub struct ArithmeticReport {
     pub threads: usize,
 }
 
-/// Decides for `plan.agents[0]` agents in each round, until at least `prompts` prompts have been decided both ways; after a first
+impl ArithmeticReport {
+    /// Whether no decision differs in any bit.
+    pub const fn is_same(&self) -> bool {
+        self.most_kl == 0.0 && self.most_log == 0.0
+    }
+}
+
+/// Decides for `plan.agents[0]` agents in each round, until `prompts` prompts have been decided both ways; after a first
 /// round that does not count.
 ///
 /// # Errors
@@ -46,6 +53,7 @@ pub fn bench_arithmetic(plan: &BenchPlan, prompts: usize) -> Result<ArithmeticRe
     let mut minds = [in_arithmetic(Arithmetic::F32)?, in_arithmetic(Arithmetic::Int8)?];
     let (mut times, mut far) = ([const { Vec::new() }; 2], Vec::new());
     for round in 0..=(prompts as u32).div_ceil(agents) {
+        let agents = if round > 0 { agents.min((prompts - far.len()) as u32) } else { agents };
         let asked = thinkers(&plan.config, agents, round);
         let mut thoughts = Vec::new();
         for (mind, times) in minds.iter_mut().zip(&mut times) {

@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{
-    bench::{BenchPlan, Timing, habitat_of, mind, thinkers},
+    bench::{BenchPlan, Timing, habitat_of, machine, mind, thinkers},
     machine::{Costs, Machine, Reached},
 };
 use crate::{
@@ -64,7 +64,7 @@ pub fn bench_train(
     again: bool,
     watch: impl FnMut(&TrainRow) + Send,
 ) -> Result<TrainReport, AppError> {
-    let machine = Machine::measure(plan.config.run.threads);
+    let machine = machine(plan)?;
     mind(plan)?.host(|llm| teach(llm, plan, (batches, again), machine, watch))
 }
 

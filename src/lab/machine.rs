@@ -46,8 +46,11 @@ impl Machine {
     /// In words.
     pub fn say(&self) -> String {
         format!(
-            "this machine with {} threads: {:.0} GFLOP/s in f32 products, {:.1} GB/s when copying",
-            self.threads, self.gemm_gflops, self.copy_gbytes
+            "this machine with {} thread{}: {:.0} GFLOP/s in f32 products, {:.1} GB/s when copying",
+            self.threads,
+            if self.threads == 1 { "" } else { "s" },
+            self.gemm_gflops,
+            self.copy_gbytes
         )
     }
 }
