@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use candle_core::Tensor;
 use case::Case;
 
 use super::*;
@@ -11,10 +12,10 @@ use crate::{
         files::{Keep, Mix, RandomTensors},
         kernel::together,
         load_model,
-        lora::{Adapter, AdapterLayout, Pair},
+        lora::{ActiveAdapters, Adapter, AdapterLayout, Pair},
         model::{LanguageModel, Llama, LlamaConfig, PLAIN_PRODUCTS, RopeStyle},
     },
-    config::ModelSettings,
+    config::{Arithmetic, ModelSettings},
     protocol::LearningRule,
 };
 
@@ -212,15 +213,49 @@ fn the_rows_that_are_read_of_the_last_layer_are_those_of_all() {
         };
         // Agents with adapters on either side of one without.
         let questions: Vec<_> = asked(0).chain(asked(2)).chain(asked(1)).collect();
-        let laid = case.scorer.lay(&questions);
-        let lora = case.layout.activate(&laid.owners);
-        let all: Vec<Vec<f32>> = case.model.features(&laid.batch, &lora).unwrap().to_vec2().unwrap();
-        let some: Vec<Vec<f32>> = case.model.features_of(&laid.batch, &lora, &laid.wanted).unwrap().to_vec2().unwrap();
-        assert_eq!(some.len(), laid.wanted.len());
-        for (row, some) in laid.wanted.iter().zip(&some) {
-            let far = some.iter().zip(&all[*row as usize]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-            assert!(far < 1e-5, "{base}, row {row}: {far}");
+        is_read_as_from_all(&case, &questions, base);
+    }
+}
+
+/// The rows that are read show what they would if all rows of all sequences had been made.
+fn is_read_as_from_all(case: &Case, questions: &[Question], base: &str) {
+    let laid = case.scorer.lay(questions);
+    let lora = case.layout.activate(&laid.owners);
+    let all: Vec<Vec<f32>> = case.model.features(&laid.batch, &lora).unwrap().to_vec2().unwrap();
+    let some: Vec<Vec<f32>> = case.model.features_of(&laid.batch, &lora, &laid.wanted).unwrap().to_vec2().unwrap();
+    assert_eq!(some.len(), laid.wanted.len());
+    for (row, some) in laid.wanted.iter().zip(&some) {
+        let far = some.iter().zip(&all[*row as usize]).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-5, "{base}, row {row}: {far}");
+    }
+}
+
+/// Below the lowest adapter, what agents' prompts have in common is computed once, to the bits that each would have alone.
+#[test]
+fn the_layers_without_adapters_share_what_prompts_have_in_common() {
+    for base in ["llama-f32.gguf", "llama-q8_0.gguf", "llama-q4_k.gguf", "gpt-neo-hf"] {
+        let mut case = top(base);
+        case.prompts[0] = vec![vec![12, 290, 7], vec![12, 290, 18, 3]];
+        case.prompts[1] = vec![vec![12, 290, 7], vec![12, 290, 18, 4], vec![17]];
+        let asked = |agent: usize| {
+            let adapter = Some(&case.adapters[agent]);
+            case.prompts[agent].iter().map(move |tokens| Question { tokens, adapter })
+        };
+        let questions: Vec<_> = asked(0).chain(asked(1)).collect();
+        for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
+            let mut batch = case.scorer.lay(&questions).batch;
+            batch.arithmetic = arithmetic;
+            let once = batch.merged().0.rows();
+            assert!(once < batch.rows(), "{once}");
+            let lora = ActiveAdapters::none();
+            let x = case.model.embed(&batch).unwrap();
+            let plain = case.model.block(0, &x, &mut case.model.pass(&batch, &lora, None)).unwrap();
+            let bits =
+                |x: &Tensor| x.to_vec2::<f32>().unwrap().concat().into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            assert_eq!(bits(&case.model.below(&batch, 1).unwrap()), bits(&plain), "{base}, {arithmetic:?}");
         }
+        // With adapters above, too.
+        is_read_as_from_all(&case, &questions, base);
     }
 }
 

@@ -123,13 +123,13 @@ impl Teacher<'_> {
 
     /// The rows that enter the lowest adapted layer, `[rows, d]`: what is kept of them, and else through the layers below.
     fn below(&self, batch: &Batch, lowest: usize) -> Result<Tensor> {
-        let Some(hidden) = self.hidden.filter(|_| lowest > 0) else { return self.through(batch, lowest) };
+        let Some(hidden) = self.hidden.filter(|_| lowest > 0) else { return self.model.below(batch, lowest) };
         let tokens: Vec<_> = batch.sequences.iter().map(|placed| batch.tokens_of(placed)).collect();
         let mut found: Vec<_> = tokens.iter().map(|tokens| hidden.find(tokens)).collect();
         let missing: Vec<usize> = (0..found.len()).filter(|at| found[*at].is_none()).collect();
         if !missing.is_empty() {
             let some = batch.only(&missing);
-            let rows: Vec<f32> = self.through(&some, lowest)?.flatten_all()?.to_vec1()?;
+            let rows: Vec<f32> = self.model.below(&some, lowest)?.flatten_all()?.to_vec1()?;
             let d = rows.len() / some.rows().max(1);
             for (at, placed) in missing.iter().zip(&some.sequences) {
                 let own = &rows[placed.rows.start * d..placed.rows.end * d];
@@ -144,17 +144,6 @@ impl Teacher<'_> {
         }
         let d = rows.len() / batch.rows();
         Ok(Tensor::from_vec(rows, (batch.rows(), d), &self.model.output().device())?)
-    }
-
-    /// The rows of a batch after the first `layers` blocks, which have no adapters.
-    fn through(&self, batch: &Batch, layers: usize) -> Result<Tensor> {
-        let lora = ActiveAdapters::none();
-        let mut pass = self.model.pass(batch, &lora, None);
-        let mut x = self.model.embed(batch)?;
-        for layer in 0..layers {
-            x = self.model.block(layer, &x, &mut pass)?;
-        }
-        Ok(x)
     }
 
     /// The bare model's log-probabilities of every reply to every question, from the rows that enter layer `lowest`.

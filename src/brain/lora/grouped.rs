@@ -268,6 +268,11 @@ impl ActiveAdapters {
         self.layers.get(layer)?[Self::slot(target)].as_ref()
     }
 
+    /// The lowest layer with adapters, if any has some.
+    pub fn lowest(&self) -> Option<usize> {
+        self.layers.iter().position(|slots| slots.iter().any(Option::is_some))
+    }
+
     /// What a training step moves in one layer, in the order of [`LoraTarget`]s.
     pub fn trained(&self, layer: usize) -> impl Iterator<Item = (LoraTarget, &Grouped)> {
         let slots = self.layers.get(layer).into_iter().flatten().zip(Self::TARGETS);

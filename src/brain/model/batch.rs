@@ -179,16 +179,43 @@ impl Batch {
     pub fn only(&self, sequences: &[usize]) -> Self {
         let mut some = Self { arithmetic: self.arithmetic, ..Self::default() };
         for placed in sequences.iter().map(|at| &self.sequences[*at]) {
-            let all = self.tokens_of(placed);
-            let own = all.len() - placed.rows.len();
-            let place = |row: usize| own + row + 1 - placed.rows.start;
-            let mut begin = place(placed.last);
-            let trunk = &all[..begin];
-            let branch = |end: &usize| all[std::mem::replace(&mut begin, place(*end))..place(*end)].to_vec();
-            let branches: Vec<_> = placed.branches.iter().map(branch).collect();
-            some.push(trunk, &branches);
+            let (trunk, branches) = self.parts_of(placed);
+            some.push(&trunk, &branches);
         }
         some
+    }
+
+    /// The same with everything once that several sequences begin with, whomever they belong to, and sequences that are the same;
+    /// and for each row the one that stands for it there. Where no adapter reaches, these rows are the same bits.
+    #[must_use]
+    pub fn merged(&self) -> (Self, Vec<u32>) {
+        let mut once = Self { arithmetic: self.arithmetic, ..Self::default() };
+        let mut known: Vec<(_, Placed)> = Vec::new();
+        let mut rows = Vec::with_capacity(self.rows());
+        for own in &self.sequences {
+            let parts = self.parts_of(own);
+            let same = known.iter().find(|(other, _)| *other == parts).map(|(_, placed)| placed.clone());
+            let placed = same.unwrap_or_else(|| {
+                let placed = once.push_beside(&parts.0, &parts.1, 0).clone();
+                known.push((parts, placed.clone()));
+                placed
+            });
+            let all: Vec<_> = rows_of(&placed.before).chain(placed.rows).map(|row| row as u32).collect();
+            rows.extend_from_slice(&all[all.len() - own.rows.len()..]);
+        }
+        (once, rows)
+    }
+
+    /// A sequence's trunk and branches.
+    fn parts_of(&self, placed: &Placed) -> (Vec<u32>, Vec<Vec<u32>>) {
+        let mut all = self.tokens_of(placed);
+        let own = all.len() - placed.rows.len();
+        let place = |row: usize| own + row + 1 - placed.rows.start;
+        let mut begin = place(placed.last);
+        let branch = |end: &usize| all[std::mem::replace(&mut begin, place(*end))..place(*end)].to_vec();
+        let branches = placed.branches.iter().map(branch).collect();
+        all.truncate(place(placed.last));
+        (all, branches)
     }
 }
 
@@ -278,5 +305,35 @@ mod tests {
         alone.push(&[1, 2, 3, 9], &branch);
         assert_eq!((only.tokens, only.positions), (alone.tokens, alone.positions));
         assert_eq!((only.sights, only.sequences), (alone.sights, alone.sequences));
+    }
+
+    #[test]
+    fn what_is_the_same_whoever_has_it_is_there_once() {
+        let mut batch = Batch { arithmetic: Arithmetic::Int8, ..Batch::default() };
+        let branch = [vec![9], vec![8, 7]];
+        batch.push(&[1, 2, 3], &branch);
+        // Another owner's: the same, one with another branch, and two that begin alike, of which one shares already.
+        batch.push(&[1, 2, 3], &branch);
+        batch.push(&[1, 2, 3], &branch[..1]);
+        batch.push(&[1, 2, 4, 5, 6], &[]);
+        batch.push_beside(&[1, 2, 4, 5, 7], &branch, 3);
+        let (once, rows) = batch.merged();
+        assert_eq!(once.tokens, [1, 2, 3, 9, 8, 7, 3, 9, 4, 5, 6, 7, 9, 8, 7]);
+        assert_eq!(rows, [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 0, 1, 6, 7, 0, 1, 8, 9, 10, 11, 12, 13, 14]);
+        assert_eq!((once.arithmetic, rows.len()), (Arithmetic::Int8, batch.rows()));
+        // Whoever stands for a row is what it is, and sees what it sees.
+        let seen = |batch: &Batch, row: usize| {
+            let seen = batch.sights[row].rows(None).map(|row| (batch.tokens[row], batch.positions[row]));
+            (batch.positions[row], seen.collect::<Vec<_>>())
+        };
+        for (row, stands) in rows.iter().enumerate() {
+            assert_eq!(seen(&batch, row), seen(&once, *stands as usize), "{row}");
+        }
+        // Where nothing is the same, it stays as it is.
+        let mut apart = Batch::default();
+        [[1, 2], [3, 4]].iter().for_each(|trunk| drop(apart.push(trunk, &branch).clone()));
+        let (once, rows) = apart.merged();
+        assert_eq!((once.tokens, once.sights, once.sequences), (apart.tokens, apart.sights, apart.sequences));
+        assert!(rows.into_iter().eq(0..10));
     }
 }

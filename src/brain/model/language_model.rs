@@ -22,7 +22,7 @@ impl LanguageModel {
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
     pub fn features(&self, batch: &Batch, lora: &ActiveAdapters) -> Result<Tensor> {
-        self.forward(self.pass(batch, lora, None))
+        self.forward(self.pass(batch, lora, None), 0)
     }
 
     /// The same for some rows, which are given in their order: `[wanted, d]`.
@@ -30,7 +30,10 @@ impl LanguageModel {
     /// # Errors
     /// As [`LanguageModel::features`], or there are no such rows.
     pub fn features_of(&self, batch: &Batch, lora: &ActiveAdapters, wanted: &[u32]) -> Result<Tensor> {
-        self.forward(self.pass(batch, lora, None).reading(wanted, self.layers()))
+        // Of the last layer those rows alone are made.
+        let last = self.layers().saturating_sub(1);
+        let lowest = lora.lowest().map_or(last, |lowest| lowest.min(last));
+        self.forward(self.pass(batch, lora, None).reading(wanted, self.layers()), lowest)
     }
 
     /// The same for a batch of [`Cache::go_on`], which the cache remembers.
@@ -38,15 +41,37 @@ impl LanguageModel {
     /// # Errors
     /// As [`LanguageModel::features`].
     pub fn features_cached(&self, batch: &Batch, lora: &ActiveAdapters, cache: &mut Cache) -> Result<Tensor> {
-        self.forward(self.pass(batch, lora, Some(cache)))
+        self.forward(self.pass(batch, lora, Some(cache)), 0)
     }
 
-    fn forward(&self, mut pass: Pass) -> Result<Tensor> {
-        let mut x = self.embed(pass.batch)?;
-        for layer in 0..self.layers() {
+    /// The same, where no adapter reaches the layers below `lowest`.
+    fn forward(&self, mut pass: Pass, lowest: usize) -> Result<Tensor> {
+        let mut x = self.below(pass.batch, lowest)?;
+        for layer in lowest..self.layers() {
             x = self.block(layer, &x, &mut pass)?;
         }
         self.finish(&x)
+    }
+
+    /// The rows of a batch as they leave the first `layers` blocks, which have no adapters: `[rows, d]`. What sequences have in common
+    /// is computed once for all of them (as in a radix tree, Zheng et al. 2023, arXiv:2312.07104), to the same bits.
+    ///
+    /// # Errors
+    /// A token is not in the vocabulary, or an operation fails.
+    pub fn below(&self, batch: &Batch, layers: usize) -> Result<Tensor> {
+        if layers == 0 {
+            return self.embed(batch);
+        }
+        let ((once, rows), lora) = (batch.merged(), ActiveAdapters::none());
+        let mut pass = self.pass(&once, &lora, None);
+        let mut x = self.embed(&once)?;
+        for layer in 0..layers {
+            x = self.block(layer, &x, &mut pass)?;
+        }
+        if once.rows() == batch.rows() {
+            return Ok(x);
+        }
+        Ok(x.index_select(&Tensor::new(rows, x.device())?, 0)?)
     }
 
     /// The rows of a batch as they enter the first block: `[rows, d]`.
