@@ -16,7 +16,7 @@ use std::{
 use super::{
     error::{BrainError, Result},
     forebears::Forebears,
-    learn::Moments,
+    learn::{Moments, Uses},
     lora::{Adapter, AdapterLayout},
     offload::{Kept, KeptAdapter, Offload, Place},
 };
@@ -133,6 +133,7 @@ pub struct Shelf {
     population: Arc<Mutex<Population>>,
     forebears: Arc<Mutex<Forebears>>,
     cached: Arc<AtomicU64>,
+    hidden: Arc<Mutex<Uses>>,
 }
 
 impl Shelf {
@@ -169,6 +170,16 @@ impl Shelf {
     /// Notes how many they are.
     pub(super) fn note_cached(&self, bytes: u64) {
         self.cached.store(bytes, Ordering::Relaxed);
+    }
+
+    /// How often what the layers below the lowest adapter make of a prompt was there when it was learned from, and how often not.
+    pub fn hidden(&self) -> Uses {
+        *self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes how often that was.
+    pub(super) fn note_hidden(&self, uses: Uses) {
+        *self.hidden.lock().unwrap_or_else(PoisonError::into_inner) = uses;
     }
 }
 

@@ -58,6 +58,12 @@ pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {
     let report = bench_turn(&plan, |row| {
         if !args.json {
             say(&line(row));
+            if let Some(kept) = row.hidden_kept {
+                let share = kept * 100.0;
+                say(&format!(
+                    "        what the layers below the adapters make of a prompt was kept for {share:.0} % of those learned from"
+                ));
+            }
         }
     })?;
     if args.json {

@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::bench::Timing;
 use crate::{
     app::{AppError, Simulation, Spent},
+    brain::Shelf,
     config::RunConfig,
     mind::is_learning,
 };
@@ -49,6 +50,9 @@ pub struct TurnRow {
     pub agent_us: f64,
     /// Where the time went.
     pub shares: Shares,
+    /// Of the prompts that were learned from, the share for which the layers below the lowest adapter had nothing left to do, since
+    /// what they make of them was kept; where there are such layers.
+    pub hidden_kept: Option<f64>,
 }
 
 /// Parts of the time of all turns.
@@ -125,7 +129,8 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
     let mut simulation = Simulation::new(config)?;
     let model = simulation.facts().map(|facts| format!(" {}", facts.name)).unwrap_or_default();
     (0..warm_up).for_each(|_| simulation.step());
-    let before = simulation.spent();
+    let hidden = |simulation: &Simulation| simulation.shelf().map(Shelf::hidden).unwrap_or_default();
+    let (before, hidden_before) = (simulation.spent(), hidden(&simulation));
     let (begun, mut times) = (Instant::now(), Vec::new());
     // As many lessons as fall to so many turns.
     while times.is_empty() || !times.len().is_multiple_of(every) || begun.elapsed().as_secs_f64() < seconds {
@@ -137,6 +142,9 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
     if let Some(complaint) = simulation.complaint() {
         return Err(AppError::Mind(complaint));
     }
+    let uses = hidden(&simulation);
+    let found = (uses.found - hidden_before.found) as f64;
+    let asked = found + (uses.missed - hidden_before.missed) as f64;
     let turns_per_s = times.len() as f64 / total.as_secs_f64();
     let decisions_per_s = turns_per_s * f64::from(agents);
     let row = TurnRow {
@@ -148,6 +156,7 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
         agent_us: 1e6 / decisions_per_s,
         shares: Shares::of(&simulation.spent().since(&before), total),
         timing: Timing::of(times),
+        hidden_kept: (asked > 0.0).then(|| found / asked),
     };
     Ok((row, format!("{kind}{model}")))
 }

@@ -53,6 +53,7 @@ impl Llm {
         for report in &learned {
             self.prefixes.remove(&(report.habitat, report.creature));
         }
+        self.shelf.note_hidden(self.hidden_uses().unwrap_or_default());
         Trained { learned, elapsed: begun.elapsed() }
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Mutex,
+    sync::{Barrier, Mutex},
 };
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -117,6 +117,22 @@ fn two_teams_at_once_do_not_wait_for_each_other() {
         scope.spawn(|| pool.install(teams));
         scope.spawn(|| pool.install(teams));
     });
+}
+
+/// Both threads of a pool begin at the same moment: if each were to wait for the other, neither would end.
+#[test]
+fn whoever_comes_second_does_without_a_team() {
+    let (told, end) = std::sync::mpsc::channel();
+    thread::spawn(move || {
+        let (pool, meet) = (pool(2), Barrier::new(2));
+        let both = || {
+            meet.wait();
+            assert_eq!(together(|| made(9, false).0), [1; 9]);
+        };
+        (0..100).for_each(|_| drop(pool.install(|| rayon::join(both, both))));
+        told.send(()).unwrap();
+    });
+    assert!(end.recv_timeout(Duration::from_secs(60)).is_ok(), "they wait for each other");
 }
 
 #[test]
