@@ -129,7 +129,9 @@ fn whoever_comes_second_does_without_a_team() {
             meet.wait();
             assert_eq!(together(|| made(9, false).0), [1; 9]);
         };
-        (0..100).for_each(|_| drop(pool.install(|| rayon::join(both, both))));
+        for _ in 0..100 {
+            pool.install(|| rayon::join(both, both));
+        }
         told.send(()).unwrap();
     });
     assert!(end.recv_timeout(Duration::from_secs(60)).is_ok(), "they wait for each other");
