@@ -107,6 +107,7 @@ pub(super) struct DecideArgs {
 
 /// Flags of `evolora bench arithmetic`.
 #[derive(Debug, Args)]
+#[command(mut_arg("agents", |flag| flag.help("Agents that are asked together: one number")))]
 pub(super) struct ArithmeticArgs {
     /// Prompts to decide both ways.
     #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -229,7 +230,12 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
 }
 
 fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
-    let report = bench_arithmetic(&args.common.plan(&[20])?, args.prompts as usize)?;
+    let plan = args.common.plan(&[20])?;
+    if plan.agents.len() > 1 {
+        let value = plan.agents.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+        return Err(AppError::NoNumber { flag: "--agents", value });
+    }
+    let report = bench_arithmetic(&plan, args.prompts as usize)?;
     if args.common.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
@@ -246,7 +252,7 @@ fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
             report.f32_ms / report.int8_ms,
             in_threads(report.threads),
             if report.is_same() {
-                "\nThis model decides the same in both, to the last bit: its matrices are too small, or not quantised"
+                "\nThis model decides the same in both, to the last bit: its matrices are not quantised, or not in a way that int8 is for"
             } else {
                 ""
             }

@@ -1,6 +1,7 @@
 //! `evolora headless`: a run without a window, with a row per generation and a folder of results.
 
 use std::{
+    io::IsTerminal,
     ops::ControlFlow,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -15,7 +16,7 @@ use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
     keeper::Keeper,
-    output::{complain, say},
+    output::{complain, complain_after, say},
     settings::SettingsArgs,
 };
 use crate::{
@@ -46,8 +47,11 @@ pub(super) struct HeadlessArgs {
 }
 
 pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
-    let stop =
-        stop_on_signal("Stopping: what the minds have begun is finished and saved first; Ctrl-C again ends at once.");
+    let stop = stop_on_signal(if args.out.is_some() || args.resume.is_some() {
+        "Stopping: what the minds have begun is finished and saved first; Ctrl-C again ends at once."
+    } else {
+        "Stopping: what the minds have begun is finished first; Ctrl-C again ends at once."
+    });
     let (simulation, files) = match &args.resume {
         Some(folder) => resume(folder, &args.settings)?,
         None => begin(args)?,
@@ -133,7 +137,9 @@ pub(super) fn stop_on_signal(answer: &'static str) -> Arc<AtomicBool> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(STOPPED));
         }
-        complain(answer);
+        // It may stand beside a progress bar, and its reader may have stopped reading: the second time must be heard all the same.
+        let line = if std::io::stderr().is_terminal() { "\n" } else { "" };
+        std::thread::spawn(move || complain_after(line, answer));
     });
     if let Err(error) = watching {
         complain(&format!("Ctrl-C will end the run at once, without saving its last turns ({error})."));

@@ -9,5 +9,10 @@ pub(super) fn say(line: &str) {
 
 /// Tells the person on stderr what is wrong.
 pub(super) fn complain(sentence: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "evolora: {sentence}");
+    complain_after("", sentence);
+}
+
+/// The same, after what ends a line that may have begun.
+pub(super) fn complain_after(end: &str, sentence: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{end}evolora: {sentence}");
 }

@@ -50,8 +50,8 @@ pub struct TurnRow {
     pub agent_us: f64,
     /// Where the time went.
     pub shares: Shares,
-    /// Of the prompts that were learned from, the share for which the layers below the lowest adapter had nothing left to do, since
-    /// what they make of them was kept; where there are such layers.
+    /// Of the prompts that were learned from, the share of which it was kept what the layers below the lowest adapter make of them;
+    /// where there are such layers.
     pub hidden_kept: Option<f64>,
 }
 
@@ -143,8 +143,8 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
         return Err(AppError::Mind(complaint));
     }
     let uses = hidden(&simulation);
-    let found = (uses.found - hidden_before.found) as f64;
-    let asked = found + (uses.missed - hidden_before.missed) as f64;
+    let found = uses.found.saturating_sub(hidden_before.found) as f64;
+    let asked = found + uses.missed.saturating_sub(hidden_before.missed) as f64;
     let turns_per_s = times.len() as f64 / total.as_secs_f64();
     let decisions_per_s = turns_per_s * f64::from(agents);
     let row = TurnRow {

@@ -117,7 +117,10 @@ fn below_the_lowest_adapter_there_is_no_backward_pass_and_the_gradient_is_the_sa
 
 /// The adapters of the upper layer alone.
 fn top(path: &str) -> Case {
-    let mut case = Case::new(path);
+    top_of(Case::new(path))
+}
+
+fn top_of(mut case: Case) -> Case {
     let tops: Vec<usize> = (0..case.layout.sites.len()).filter(|at| case.layout.sites[*at].layer == 1).collect();
     case.layout.sites = tops.iter().map(|at| case.layout.sites[*at]).collect();
     for adapter in &mut case.adapters {
@@ -233,27 +236,37 @@ fn is_read_as_from_all(case: &Case, questions: &[Question], base: &str) {
 /// Below the lowest adapter, what agents' prompts have in common is computed once, to the bits that each would have alone.
 #[test]
 fn the_layers_without_adapters_share_what_prompts_have_in_common() {
-    for base in ["llama-f32.gguf", "llama-q8_0.gguf", "llama-q4_k.gguf", "gpt-neo-hf"] {
-        let mut case = top(base);
-        case.prompts[0] = vec![vec![12, 290, 7], vec![12, 290, 18, 3]];
-        case.prompts[1] = vec![vec![12, 290, 7], vec![12, 290, 18, 4], vec![17]];
+    let small =
+        ["llama-f32.gguf", "llama-q8_0.gguf", "llama-q4_k.gguf", "gpt-neo-hf"].map(|base| (base, Case::new(base)));
+    for (base, case) in small.into_iter().chain([("large", Case::large(Mix::Q4))]) {
+        let mut case = top_of(case);
+        // More rows than go through an MLP at once, and fewer where those that are the same are there once.
+        let prompt = |at: u32| [&[12, 290, at % 4, at][..], &[at + 9; 12]].concat();
+        case.prompts = vec![(0..30).map(prompt).collect(), (2..32).map(prompt).collect()];
         let asked = |agent: usize| {
             let adapter = Some(&case.adapters[agent]);
             case.prompts[agent].iter().map(move |tokens| Question { tokens, adapter })
         };
         let questions: Vec<_> = asked(0).chain(asked(1)).collect();
+        let mut found = Vec::new();
         for arithmetic in [Arithmetic::F32, Arithmetic::Int8] {
             let mut batch = case.scorer.lay(&questions).batch;
             batch.arithmetic = arithmetic;
             let once = batch.merged().0.rows();
-            assert!(once < batch.rows(), "{once}");
+            assert!(once < 512 && batch.rows() > 512, "{once} of {}", batch.rows());
             let lora = ActiveAdapters::none();
             let x = case.model.embed(&batch).unwrap();
             let plain = case.model.block(0, &x, &mut case.model.pass(&batch, &lora, None)).unwrap();
             let bits =
                 |x: &Tensor| x.to_vec2::<f32>().unwrap().concat().into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            assert_eq!(bits(&case.model.below(&batch, 1).unwrap()), bits(&plain), "{base}, {arithmetic:?}");
+            found.push(bits(&case.model.below(&batch, 1).unwrap()));
+            assert!(found.last() == Some(&bits(&plain)), "{base}, {arithmetic:?}");
         }
+        let is_quantised = !["llama-f32.gguf", "gpt-neo-hf"].contains(&base);
+        assert_eq!(found[0] != found[1], is_quantised, "{base} decides in int8");
+        // Whoever stands beside somebody changes nothing for him.
+        let score = |questions: &[Question]| case.scorer.score(&case.model, &case.layout, questions).unwrap();
+        assert!(score(&questions)[30..] == score(&questions[30..]), "{base}");
         // With adapters above, too.
         is_read_as_from_all(&case, &questions, base);
     }

@@ -86,8 +86,9 @@ pub fn update(
         with_a,
     };
     let mut sites: Vec<_> = gradient.iter().map(|_| None).collect();
-    let numbers = gradient.iter().map(Vec::len).sum();
-    with_each(numbers, sites.iter_mut().enumerate(), |(site, found)| *found = Some(next.site(site)));
+    let numbers = gradient.iter().map(Vec::len).sum::<usize>();
+    // One number is less work than elsewhere; and agents of a small model are divided among threads already.
+    with_each(numbers / 2, sites.iter_mut().enumerate(), |(site, found)| *found = Some(next.site(site)));
     let mut pairs = Vec::with_capacity(sites.len());
     let mut moments = Moments { steps: next.steps, ..Moments::default() };
     for site in sites.into_iter().flatten() {

@@ -87,7 +87,7 @@ impl Llm {
         };
         let classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
         drop(population);
-        let taught = self.think_through_each(classes, |mut class| {
+        let taught: Vec<_> = self.think_through_each(classes, |mut class| {
             self.teach(&mut class);
             class
         });

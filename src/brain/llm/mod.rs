@@ -183,8 +183,13 @@ impl Llm {
     }
 
     /// What its threads make of each of some things: of a small model's side by side, of a large one's one after the other, which takes
-    /// less room.
-    fn think_through_each<A: Send, T: Send>(&self, of: Vec<A>, one: impl Fn(A) -> T + Send + Sync) -> Vec<T> {
+    /// less room. Where that is collected as a result, it ends with the first error.
+    fn think_through_each<A, T, C>(&self, of: Vec<A>, one: impl Fn(A) -> T + Send + Sync) -> C
+    where
+        A: Send,
+        T: Send,
+        C: FromIterator<T> + FromParallelIterator<T> + Send,
+    {
         self.think_through(|| match self.is_small() {
             true => of.into_par_iter().map(&one).collect(),
             false => of.into_iter().map(&one).collect(),

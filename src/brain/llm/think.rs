@@ -48,8 +48,7 @@ impl Llm {
         let batches: Vec<_> =
             thinkers.chunk_by(|a, b| a.habitat == b.habitat).flat_map(|habitat| habitat.chunks(most)).collect();
         let (this, minds) = (&*self, &population);
-        let thought = this.think_through_each(batches, |batch| this.answer(batch, minds));
-        let thought: Result<Vec<_>> = thought.into_iter().collect();
+        let thought: Result<Vec<_>> = this.think_through_each(batches, |batch| this.answer(batch, minds));
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thought, prefix), thinker) in thought?.into_iter().flatten().zip(thinkers) {
             if let Some(prefix) = prefix {
@@ -209,7 +208,7 @@ impl Llm {
             };
             Ok((*creature, logits.iter().map(policy).collect::<Policy>()))
         };
-        let policies: Result<Vec<_>> = self.think_through_each(asked, answer).into_iter().collect();
+        let policies: Result<Vec<_>> = self.think_through_each(asked, answer);
         Ok(Surveyed { habitat: *habitat, generation: *generation, newborn: *newborn, policies: policies? })
     }
 }

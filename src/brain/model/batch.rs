@@ -107,6 +107,7 @@ impl Batch {
     /// The same, beginning with rows of one of the sequences from `first` on, where that begins with the same tokens; the last row of
     /// its trunk is its own.
     pub fn push_beside(&mut self, trunk: &[u32], branches: &[Vec<u32>], first: usize) -> &Placed {
+        debug_assert!(!trunk.is_empty(), "a sequence without a trunk");
         let shared = self.shared(&trunk[..trunk.len().saturating_sub(1)], first);
         let count = rows_of(&shared).count();
         let begin = self.tokens.len();

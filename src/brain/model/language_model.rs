@@ -54,7 +54,7 @@ impl LanguageModel {
     }
 
     /// The rows of a batch as they leave the first `layers` blocks, which have no adapters: `[rows, d]`. What sequences have in common
-    /// is computed once for all of them (as in a radix tree, Zheng et al. 2023, arXiv:2312.07104), to the same bits.
+    /// is computed once for all of them (as in a radix tree, Zheng et al. 2023, arXiv:2312.07104): on the processor, to the same bits.
     ///
     /// # Errors
     /// A token is not in the vocabulary, or an operation fails.
