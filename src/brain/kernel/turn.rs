@@ -2,6 +2,7 @@
 //!
 //! This module does *not* know what the numbers are.
 
+#[cfg(target_arch = "x86_64")]
 use pulp::{Simd, WithSimd};
 
 /// Numbers of a side of what is turned at a time.
