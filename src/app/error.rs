@@ -84,6 +84,16 @@ pub enum AppError {
         /// What it was given.
         value: String,
     },
+    /// The numbers of agents that a bench is to measure cannot be read.
+    #[error("--agents takes {what} from 1 to {most} here, and \"{value}\" is none.")]
+    Sizes {
+        /// What it takes.
+        what: &'static str,
+        /// The largest.
+        most: u32,
+        /// What it was given.
+        value: String,
+    },
     /// There is no such scene.
     #[error("There is no scene {scene}; name one of {scenes}.")]
     Scene {

@@ -9,14 +9,14 @@ use super::{
     bench_turn::{self, TurnArgs},
     bench_window::{self, WindowBenchArgs},
     output::say,
-    settings::SettingsArgs,
+    settings::{MOST_AGENTS, SettingsArgs},
 };
 use crate::{
     app::AppError,
-    brain::files::Mix,
+    brain::{files::Mix, learn::Uses},
     lab::{
         bench::{BenchPlan, SMOLLM_135M, bench_decide},
-        bench_arithmetic::bench_arithmetic,
+        bench_arithmetic::{ArithmeticReport, bench_arithmetic},
         bench_train::bench_train,
         machine::Reached,
     },
@@ -46,7 +46,9 @@ fn without_turns(flag: Arg) -> Arg {
             flag.hide(true)
         }
         "threads" => flag.help("Threads for the model, 0 for one per core"),
-        "agents" => flag.help("Agents that are asked together; several numbers separated by commas"),
+        "agents" => {
+            flag.help("Agents that are asked together; several numbers separated by commas [default: 1,20,200]")
+        }
         _ => flag,
     }
 }
@@ -55,6 +57,11 @@ fn without_turns(flag: Arg) -> Arg {
 pub(super) fn parse_seconds(word: &str) -> Result<f64, String> {
     let seconds = word.parse().ok().filter(|seconds| (0.0..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "write a number of seconds from 0 to 86400".to_owned())
+}
+
+/// A number of things, of which there is one at least.
+pub(super) fn parse_count(word: &str) -> Result<u32, String> {
+    word.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1".to_owned())
 }
 
 /// A number of threads in words.
@@ -73,7 +80,7 @@ struct CommonArgs {
     #[arg(long, value_name = "TYPE", default_value = "q4_0", value_parser = parse_mix, requires = "shape")]
     quant: Mix,
     /// Seconds to measure each row for.
-    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
     seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]
@@ -107,10 +114,10 @@ pub(super) struct DecideArgs {
 
 /// Flags of `evolora bench arithmetic`.
 #[derive(Debug, Args)]
-#[command(mut_arg("agents", |flag| flag.help("Agents that are asked together: one number")))]
+#[command(mut_arg("agents", |flag| flag.help("Agents that are asked together: one number [default: 20]")))]
 pub(super) struct ArithmeticArgs {
     /// Prompts to decide both ways.
-    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1000, value_parser = parse_count)]
     prompts: u32,
     #[command(flatten)]
     common: CommonArgs,
@@ -118,14 +125,16 @@ pub(super) struct ArithmeticArgs {
 
 /// Flags of `evolora bench train`.
 #[derive(Debug, Args)]
+#[command(mut_arg("agents", |flag| flag.help("Agents that learn together; several numbers separated by commas [default: 1,20]")))]
 pub(super) struct TrainArgs {
     /// The same as --agents.
     #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
     /// Samples of a step, several sizes separated by commas.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [4, 8, 16], value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "4,8,16", value_parser = parse_count)]
     batch: Vec<u32>,
-    /// Learn from the same experiences in every round, so that what is kept of their prompts can be used (`HIDDEN_CACHE`).
+    /// Learn from the same experiences in every round, so that what is kept of their prompts can be used (`HIDDEN_CACHE`): where
+    /// adapters begin above the lowest layer (`--set lora.layers=10`).
     #[arg(long)]
     again: bool,
     #[command(flatten)]
@@ -156,13 +165,12 @@ fn reached(reached: &Reached) -> String {
 
 fn decide(args: &DecideArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
-    if !args.common.json {
-        say(
-            "agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory",
-        );
-    }
+    let mut title = Some(
+        "agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory",
+    );
     let report = bench_decide(&plan, |row| {
         if !args.common.json {
+            title.take().into_iter().for_each(say);
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(
                 "{:>6}  {:>6}  {:>24.3}  {:>6.3}  {:>11.0}  {:>8.0}  {}  {peak:>11}",
@@ -195,11 +203,11 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
 
 fn train(args: &TrainArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&args.sizes)?;
-    if !args.common.json {
-        say("agents  batch  rounds  ms per step (median)      p95  steps/s  GFLOP/s  of the limit  peak memory");
-    }
+    let mut title =
+        Some("agents  batch  rounds  ms per step (median)      p95  steps/s  GFLOP/s  of the limit  peak memory");
     let report = bench_train(&plan, &args.batch, args.again, |row| {
         if !args.common.json {
+            title.take().into_iter().for_each(say);
             let (peak, timing) = (row.timing.peak(), &row.timing);
             say(&format!(
                 "{:>6}  {:>5}  {:>6}  {:>20.3}  {:>7.3}  {:>7.0}  {}  {peak:>11}",
@@ -224,6 +232,16 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
             report.tokens,
             in_threads(report.threads)
         ));
+        match report.hidden {
+            Some(Uses { found, missed }) => {
+                let all = found + missed;
+                say(&format!("what the layers below the adapters make of a prompt was kept {found} of {all} times"));
+            }
+            None if args.again => {
+                say("nothing could be kept of the prompts: adapters begin in the lowest layer, or HIDDEN_CACHE is 0")
+            }
+            None => {}
+        }
         say(&report.machine.say());
     }
     Ok(())
@@ -233,32 +251,32 @@ fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&[20])?;
     if plan.agents.len() > 1 {
         let value = plan.agents.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        return Err(AppError::NoNumber { flag: "--agents", value });
+        return Err(AppError::Sizes { what: "one whole number", most: MOST_AGENTS, value });
     }
     let report = bench_arithmetic(&plan, args.prompts as usize)?;
     if args.common.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
-        say(&format!(
-            "{}: {} prompts; KL(f32 ‖ int8) {:.2e} on average, {:.2e} at most; log π differs by {:.3} at most, the likeliest action is the same in {:.1} %\nf32 {:.3} ms per decision, int8 {:.3} ms: {:.2} times as fast; {}{}",
-            report.model,
-            report.prompts,
-            report.mean_kl,
-            report.most_kl,
-            report.most_log,
-            100.0 * report.same_likeliest,
-            report.f32_ms,
-            report.int8_ms,
-            report.f32_ms / report.int8_ms,
-            in_threads(report.threads),
-            if report.is_same() {
-                "\nThis model decides the same in both, to the last bit: its matrices are not quantised, or not in a way that int8 is for"
-            } else {
-                ""
-            }
-        ));
+        say(&arithmetic_in_words(&report));
     }
     Ok(())
+}
+
+fn arithmetic_in_words(report: &ArithmeticReport) -> String {
+    let ArithmeticReport { model, prompts, mean_kl, most_kl, most_log, f32_ms, int8_ms, .. } = report;
+    let threads = in_threads(report.threads);
+    if report.is_same {
+        return format!(
+            "{model}: {prompts} prompts, decided the same in f32 and in int8, to the last bit: its matrices are not quantised, or not in a way \
+             that int8 is for; {f32_ms:.3} ms per decision; {threads}"
+        );
+    }
+    let (likeliest, times) = (100.0 * report.same_likeliest, f32_ms / int8_ms);
+    format!(
+        "{model}: {prompts} prompts; KL(f32 ‖ int8) {mean_kl:.2e} on average, {most_kl:.2e} at most; log π differs by {most_log:.3} at most, \
+         the likeliest action is the same in {likeliest:.1} %\n\
+         f32 {f32_ms:.3} ms per decision, int8 {int8_ms:.3} ms: {times:.2} times as fast; {threads}"
+    )
 }
 
 #[cfg(test)]
@@ -298,6 +316,7 @@ mod tests {
         for wrong in ["nan", "-1", "inf", "1e9", "soon", ""] {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }
+        assert!(parse_count("3") == Ok(3) && ["0", "-1", "4 8", "x"].iter().all(|wrong| parse_count(wrong).is_err()));
         assert_eq!([1, 2].map(in_threads), ["1 thread", "2 threads"]);
     }
 }

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Arg, Args};
 
-use super::{bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
+use super::{bench::parse_count, bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
 use crate::{
     app::AppError,
     lab::bench_memory::{MemoryBench, MemoryPlan, bench_memory},
@@ -25,7 +25,7 @@ pub(super) struct MemoryArgs {
     #[command(flatten)]
     shape: ShapeArgs,
     /// Turns of each of the two generations that are played.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = parse_count)]
     span: u32,
     /// Print the measurements as JSON.
     #[arg(long)]

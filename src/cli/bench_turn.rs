@@ -14,7 +14,7 @@ use crate::{
 fn of_turns(flag: Arg) -> Arg {
     match flag.get_id().as_str() {
         "generations" | "habitats" | "first_habitat" => flag.hide(true),
-        "agents" => flag.help("Agents in all habitats together; several numbers separated by commas"),
+        "agents" => flag.help("Agents in all habitats together, as many to each as the settings say; several numbers separated by commas [default: 20]"),
         "threads" => flag.help("Threads for the habitats and the model, 0 for one per core"),
         _ => flag,
     }
@@ -30,7 +30,7 @@ pub(super) struct TurnArgs {
     #[arg(long, value_name = "WHEN", default_value = "both", value_parser = ["off", "on", "both"])]
     learning: String,
     /// Seconds to measure each row for.
-    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds)]
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
     seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]

@@ -9,6 +9,9 @@ use crate::{
     config::{ConfigError, ConfigFiles, LoadedConfig},
 };
 
+/// Agents that a bench asks at most: as many as the setting's.
+pub(super) const MOST_AGENTS: u32 = 100_000;
+
 /// Flags for settings. They are laid over `evolora.toml`, `.env` and the environment.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Settings")]
@@ -95,11 +98,13 @@ impl SettingsArgs {
     /// Reads every source of settings as [`SettingsArgs::load`] does, but takes `--agents` for numbers of agents that are to be
     /// measured one after the other, separated by commas.
     pub(super) fn load_with_sizes(&self) -> Result<(LoadedConfig, Option<Vec<u32>>), AppError> {
-        let one = |word: &str| match word.trim().parse() {
-            Ok(size @ 1..) => Ok(size),
-            _ => Err(AppError::NoNumber { flag: "--agents", value: word.to_owned() }),
+        let one = |word: &str| word.trim().parse().ok().filter(|size| (1..=MOST_AGENTS).contains(size));
+        let sizes = |list: &String| {
+            let what = "whole numbers, separated by commas,";
+            let wrong = || AppError::Sizes { what, most: MOST_AGENTS, value: list.clone() };
+            list.split(',').map(one).collect::<Option<Vec<u32>>>().ok_or_else(wrong)
         };
-        let sizes = self.agents.as_ref().map(|list| list.split(',').map(one).collect()).transpose()?;
+        let sizes = self.agents.as_ref().map(sizes).transpose()?;
         Ok((Self { agents: None, ..self.clone() }.load()?, sizes))
     }
 

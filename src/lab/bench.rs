@@ -11,7 +11,7 @@ use crate::{
     app::{AppError, llm_plan},
     brain::{
         BrainError, Llm, LlmPlan,
-        catalog::inspect,
+        catalog::{free_memory, inspect},
         files::{Keep, Mix, RandomTensors},
         load_model,
         model::{LanguageModel, Llama, LlamaConfig, RopeStyle},
@@ -207,7 +207,8 @@ pub(super) fn machine(plan: &BenchPlan) -> Result<Machine, AppError> {
 
 /// The mind that is measured.
 pub(super) fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
-    let settings = LlmPlan { founder_spread: SPREAD, ..llm_plan(&plan.config) };
+    let agents = u64::from(plan.agents.iter().copied().max().unwrap_or(1));
+    let settings = LlmPlan { founder_spread: SPREAD, agents, ..llm_plan(&plan.config) };
     let Some((shape, mix)) = &plan.shape else { return Ok(Llm::load(settings)?) };
     // The default model's tokenizer serves: its tokens are in every vocabulary of that size.
     let mut loaded = load_model(&ModelSettings { path: String::new(), ..plan.config.model.clone() })?;
@@ -217,8 +218,16 @@ pub(super) fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
     let mut weights =
         RandomTensors::new(*mix, &mut streams(&plan.config).key(StreamName::Weights).at(Moment::new(0, 0)));
     loaded.model = LanguageModel::Llama(Llama::load(shape.clone(), &mut weights, &Keep::as_is())?);
-    loaded.name = format!("random weights of {} parameters", shape.parameters());
-    Ok(Llm::of(loaded, settings)?)
+    loaded.name = format!("random weights in {}", mix.word());
+    let llm = Llm::of(loaded, settings)?;
+    let need = (llm.facts().adapter_bytes * agents) >> 20;
+    match free_memory().map(|free| free >> 20) {
+        Some(free) if need > free => Err(BrainError::Setting(format!(
+            "The adapters of {agents} agents need about {need} MiB of memory and {free} MiB are free: name fewer with --agents"
+        ))
+        .into()),
+        _ => Ok(llm),
+    }
 }
 
 const fn streams(config: &RunConfig) -> Streams {

@@ -23,19 +23,14 @@ pub struct ArithmeticReport {
     pub most_log: f64,
     /// Share of the prompts for which the likeliest action is the same.
     pub same_likeliest: f64,
+    /// Whether no decision differs in any bit: nothing of the model is made in int8.
+    pub is_same: bool,
     /// Median time of a decision in f32.
     pub f32_ms: f64,
     /// Median time of a decision in int8.
     pub int8_ms: f64,
     /// Threads.
     pub threads: usize,
-}
-
-impl ArithmeticReport {
-    /// Whether no decision differs in any bit.
-    pub const fn is_same(&self) -> bool {
-        self.most_kl == 0.0 && self.most_log == 0.0
-    }
 }
 
 /// Decides for `plan.agents[0]` agents in each round, until `prompts` prompts have been decided both ways; after a first
@@ -76,6 +71,7 @@ pub fn bench_arithmetic(plan: &BenchPlan, prompts: usize) -> Result<ArithmeticRe
         most_kl: far.iter().map(|far| far.kl).fold(0.0, f64::max),
         most_log: far.iter().map(|far| far.log).fold(0.0, f64::max),
         same_likeliest: far.iter().filter(|far| far.same_likeliest).count() as f64 / count,
+        is_same: far.iter().all(|far| far.is_same),
         f32_ms,
         int8_ms,
         threads: minds[0].threads(),
@@ -88,6 +84,7 @@ struct Far {
     kl: f64,
     log: f64,
     same_likeliest: bool,
+    is_same: bool,
 }
 
 impl Far {
@@ -105,6 +102,7 @@ impl Far {
             kl: both().filter(|(p, _)| p.is_finite()).map(|(p, q)| p.exp() * (p - q)).sum(),
             log: both().filter(|(p, _)| p.exp() > LIKELY).map(|(p, q)| (p - q).abs()).fold(0.0, f64::max),
             same_likeliest: likeliest(exact) == likeliest(rounded),
+            is_same: exact == rounded,
         }
     }
 }
@@ -129,7 +127,7 @@ mod tests {
         );
         // What cannot happen adds nothing, and the likeliest stays so.
         let far = Far::of(&[0.0, f32::NEG_INFINITY], &[0.0, f32::NEG_INFINITY]);
-        assert_eq!(far, Far { kl: 0.0, log: 0.0, same_likeliest: true });
+        assert_eq!(far, Far { kl: 0.0, log: 0.0, same_likeliest: true, is_same: true });
         assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
     }
 }

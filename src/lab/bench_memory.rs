@@ -60,7 +60,7 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     let begun = Status::read()?;
     let mut config = plan.config.clone();
     (config.run.generations, config.run.turns) = (GENERATIONS, plan.turns);
-    let (agents, line) = (config.habitat.agents * config.run.habitats, line(&config));
+    let (agents, line, mind) = (config.habitat.agents * config.run.habitats, line(&config), config.mind.kind);
     let mut simulation = Simulation::new(config)?;
     let loaded = Status::read()?;
     let facts = simulation.facts().cloned();
@@ -75,7 +75,7 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     let ended = Status::read()?;
     Ok(MemoryBench {
         streamed: facts.as_ref().map_or(0, |facts| facts.streamed_bytes),
-        model: facts.map_or_else(|| "none".to_owned(), |facts| facts.name),
+        model: facts.map_or_else(|| mind.to_string(), |facts| facts.name),
         agents,
         turns: simulation.turns(),
         peak: ended.peak,

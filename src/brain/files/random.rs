@@ -37,6 +37,11 @@ impl Mix {
     pub const WORDS: [(&'static str, Self); 5] =
         [("f32", Self::F32), ("f16", Self::F16), ("q8_0", Self::Q8), ("q4_0", Self::Q4), ("q4_k_m", Self::Q4KM)];
 
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        Self::WORDS.into_iter().find(|(_, mix)| *mix == self).map_or("", |(word, _)| word)
+    }
+
     /// The type of one matrix with rows of `inner` weights.
     fn dtype(self, name: &str, inner: usize) -> GgmlDType {
         let is_table = name.contains("embed_tokens") || name.contains("lm_head");

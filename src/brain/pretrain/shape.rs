@@ -33,7 +33,7 @@ pub fn write_shape(out: &mut (impl Write + Seek), config: &LlamaConfig, mix: Mix
     if tokens.len() < config.vocabulary {
         return Err(BrainError::Setting("There are not as many words as the shape has".to_owned()));
     }
-    let name = format!("random weights of {} parameters", config.parameters());
+    let name = format!("random weights in {}", mix.word());
     let note = GgufNote { name: &name, description: "Random weights to measure with", license: "none" };
     let metadata = metadata(&note, config, &tokens, &merges);
     let metadata: Vec<_> = metadata.iter().map(|(key, value)| (*key, value)).collect();

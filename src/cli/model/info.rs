@@ -21,14 +21,14 @@ use crate::{
 pub(in crate::cli) struct InfoArgs {
     /// The model: a file, a folder, or a name that `evolora model list` shows; the settings' where it is not said.
     model: Option<String>,
-    #[command(flatten)]
-    settings: SettingsArgs,
     /// List every tensor.
     #[arg(long)]
     tensors: bool,
     /// Print what is known as JSON, every tensor among it.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 pub(super) fn run(args: &InfoArgs) -> Result<ExitCode, AppError> {
