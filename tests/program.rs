@@ -281,6 +281,8 @@ fn one_agent_heeds_what_the_settings_say_of_turns_and_minds() {
     assert_eq!((turns(""), turns("--turns 2")), (3, 2));
     let text = stdout(&run(folder.path(), "agent --json"));
     assert!(text.contains("\"tokens\":0"), "rules reads none: {text}");
+    let shown = stdout(&run(folder.path(), "agent --turns 1"));
+    assert!(shown.contains("turn 1  At ("), "what it saw stands there all the same: {shown}");
     let asked = run(folder.path(), "agent --prompt Hello");
     let complaint = String::from_utf8_lossy(&asked.stderr).into_owned();
     assert_eq!(complaint, "evolora: --prompt asks a language model, and mind.kind is rules.\n");

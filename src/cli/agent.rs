@@ -78,7 +78,7 @@ fn show(turn: &Turn, number: Option<u32>, json: bool) {
         say("probability of each action as it is drawn, at the temperature; log P at temperature 1");
     }
     let number = number.map(|number| format!("turn {number}  ")).unwrap_or_default();
-    say(&format!("\n{number}{}", bold(&printable(&turn.prompt))));
+    say(&format!("\n{number}{}", bold(&printable(&turn.seen))));
     for share in &turn.actions {
         let mark = if share.action == turn.reply { "▶" } else { " " };
         let bar = "█".repeat((share.prob * BAR).round() as usize);

@@ -23,9 +23,9 @@ pub(super) struct ConfigArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Template {
-    /// evolora.toml
+    // evolora.toml
     Toml,
-    /// .env.example
+    // .env.example
     Env,
 }
 

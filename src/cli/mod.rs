@@ -29,9 +29,7 @@ use clap::{Parser, Subcommand};
 use crate::app::AppError;
 use settings::SettingsArgs;
 
-/// A desktop world in which language-model minds are born, learn, breed and die before your eyes.
-///
-/// Without a command it opens the window.
+/// A desktop world in which language-model minds are born, learn, breed and die before your eyes. Without a command it opens the window.
 #[derive(Debug, Parser)]
 #[command(name = "evolora", version, args_conflicts_with_subcommands = true)]
 struct Cli {

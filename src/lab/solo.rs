@@ -8,7 +8,7 @@ use crate::{
     app::{AppError, Simulation, llm_plan},
     brain::Llm,
     config::{MindKind, RunConfig},
-    language::action_phrase,
+    language::{action_phrase, write_prompt},
     mind::{Asked, Fallback, LastThought, WorkerLink},
     protocol::{
         Action, AgentId, Cell, CreatureId, HabitatId, Moment, Observation, StreamName, Streams, Thinker, Thought,
@@ -46,6 +46,9 @@ pub struct Turn {
     /// Log-probability of the reply as a whole, for those who read: JSON has every action's.
     #[serde(skip)]
     pub log_probability: f32,
+    /// What the agent saw, in the words of a prompt, whether or not its mind reads one; for those who read.
+    #[serde(skip)]
+    pub seen: String,
     /// What came of it, for those who read: JSON does without. Nothing where nothing was done.
     #[serde(skip)]
     pub outcome: Option<String>,
@@ -65,6 +68,7 @@ impl Turn {
         let numbers = thought.log_probabilities.iter().zip(&thought.policy);
         let weighed = if thought.policy.iter().any(|p| *p > 0.0) { Action::COUNT } else { 0 };
         Self {
+            seen: prompt.clone(),
             prompt,
             reply: thought.text.clone().into_owned(),
             // Who speaks freely has weighed no actions.
@@ -124,10 +128,14 @@ impl Solo {
 
     fn last_turn(&mut self) -> Option<Turn> {
         let world = self.simulation.world_mut();
-        let prompt = world.resource::<Asked>().thinkers.first().map(|thinker| thinker.prompt.clone())?;
+        let thinker = world.resource::<Asked>().thinkers.first()?;
+        let (prompt, seen) = (thinker.prompt.clone(), write_prompt(&thinker.observation));
         let mut agents = world.query::<(&LastThought, &LastTurn)>();
         let (thought, deed) = agents.iter(world).next()?;
         let mut turn = Turn::new(prompt, thought.0.as_ref()?);
+        if turn.prompt.is_empty() {
+            turn.seen = seen;
+        }
         turn.reward = deed.0.map(|deed| deed.reward);
         turn.outcome = deed.0.map(|deed| format!("{:?}", deed.outcome));
         Some(turn)
