@@ -373,6 +373,34 @@ fn who_speaks_freely_has_weighed_no_actions() {
     assert!(turn["tokens"].as_u64().unwrap() > 0 && turn["reply"].is_string());
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn every_bench_tells_what_it_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let measured = |arguments: &str| -> serde_json::Value {
+        serde_json::from_str(&stdout(&run(folder.path(), &format!("bench {arguments} --json")))).unwrap()
+    };
+    let number = |of: &serde_json::Value, key: &str| of[key].as_f64().unwrap_or_else(|| panic!("{key}: {of}"));
+    for (arguments, own) in [
+        ("decide --agents 2", "decisions_per_s"),
+        ("train --agents 2 --batch 2 --again --set lora.layers=1", "steps_per_s"),
+    ] {
+        let report = measured(&format!("{arguments} --seconds 0"));
+        let row = &report["rows"][0];
+        for key in [own, "median_ms", "p95_ms", "peak_mib", "gflops", "share_of_limit"] {
+            assert!(number(row, key) > 0.0, "{key}: {row}");
+        }
+        assert!(number(&report["machine"], "gemm_gflops") > 0.0 && number(&report["machine"], "copy_gbytes") > 0.0);
+        // The second round learns from what the first has kept.
+        assert!(!arguments.starts_with("train") || report["hidden"]["found"] == 4, "{report}");
+    }
+    let report = measured("memory --span 12");
+    let parts: f64 = report["parts"].as_array().unwrap().iter().map(|part| number(part, "bytes")).sum();
+    assert!((parts - number(&report, "peak")).abs() < 1e-3 * parts, "{report}");
+    let report = measured("arithmetic --prompts 5");
+    assert!(report["prompts"] == 5 && report["is_same"] == true && report["mean_kl"] == 0.0, "{report}");
+}
+
 #[test]
 fn turns_are_measured_for_each_number_of_agents_without_and_with_learning() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs Evolora, llama.cpp and torch + peft on the same weights by turns on this machine, and prints medians and ratios.
 
-    python benches/peers/run.py                       # from the repository, after `cargo build --release`
+    python benches/peers/run.py        # from the repository, after `cargo build --release`
     python benches/peers/run.py --forms q4_0 --times 5 --json peers.json
 
 One process at a time: ours, theirs, ours, … `--times` times over, so that whatever else the machine does falls on all alike.
@@ -103,15 +103,25 @@ def check(machine: Machine) -> None:
             sys.exit("They do not compute the same, so that no ratio would mean anything.")
 
 
+def ratios(times: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, dict[str, float]]]:
+    """How many times as long as each of ours a peer's median is."""
+    found = {}
+    for heading, rows in times.items():
+        medians = {name: statistics.median(all_of) for name, all_of in rows.items()}
+        ours = {name: median for name, median in medians.items() if name.startswith("Evolora")}
+        theirs = {name: median for name, median in medians.items() if name not in ours}
+        found[heading] = {peer: {own: median / ours[own] for own in ours} for peer, median in theirs.items()}
+    return found
+
+
 def report(machine: Machine, times: dict[str, dict[str, list[float]]]) -> None:
     """Medians, and how many times as long as ours."""
+    by_peer = ratios(times)
     for heading, rows in times.items():
         print(f"\n{heading}")
-        ours = [(name, statistics.median(all_of)) for name, all_of in rows.items() if name.startswith("Evolora")]
         for name, all_of in rows.items():
-            median = statistics.median(all_of)
-            ratios = "" if name.startswith("Evolora") else "  " + ", ".join(f"{median / own:.2f}×" for _, own in ours)
-            print(f"  {name:<42} {median:8.2f}  ({min(all_of):.2f} to {max(all_of):.2f}){ratios}")
+            beside = "".join(f"  {ratio:.2f}×" for ratio in by_peer[heading].get(name, {}).values())
+            print(f"  {name:<42} {statistics.median(all_of):8.2f}  ({min(all_of):.2f} to {max(all_of):.2f}){beside}")
     peak = machine.peak
     print(f"\n{peak['threads']} threads; {peak['gemm_gflops']:.0f} GFLOP/s in f32 products, {peak['copy_gbytes']:.0f} GB/s when copying")
     print("A ratio is the peer's median divided by each of Evolora's, in the order of the lines.")
@@ -126,12 +136,12 @@ def main() -> None:
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="with what requirements.txt names")
     parser.add_argument("--weights", type=Path, default=ROOT / "target/peers", help="folder for about 1.4 GB")
     parser.add_argument("--forms", nargs="+", default=["q4_0", "q8_0", "q4_k_m"])
-    parser.add_argument("--ways", nargs="+", default=[""], help="settings under which Evolora decides, KEY=VALUE each")
+    parser.add_argument("--ways", nargs="+", default=["model.arithmetic=f32", "model.arithmetic=int8"], help="settings under which Evolora decides, KEY=VALUE each")
     parser.add_argument("--threads", default="2")
     parser.add_argument("--times", type=int, default=3, help="times that each is started")
     parser.add_argument("--rounds", default="4", help="rounds of a peer each time")
     parser.add_argument("--seconds", default="2", help="seconds for Evolora each time")
-    parser.add_argument("--json", type=Path, help="keep all times in this file")
+    parser.add_argument("--json", type=Path, help="keep all times, ratios and shares in this file")
     args = parser.parse_args()
     args.program, args.weights = args.program.absolute(), args.weights.absolute()
     # Not resolved: what a link of a virtual environment points to is another Python.
@@ -148,7 +158,8 @@ def main() -> None:
                 times[heading][name] += measure()
     report(machine, times)
     if args.json:
-        args.json.write_text(json.dumps(times, indent=1, ensure_ascii=False))
+        kept = {"times_ms": times, "ratios": ratios(times), "machine": machine.peak, "share_of_limit": machine.reached}
+        args.json.write_text(json.dumps(kept, indent=1, ensure_ascii=False))
 
 
 if __name__ == "__main__":
