@@ -390,7 +390,9 @@ fn every_bench_tells_what_it_measured() {
         for key in [own, "median_ms", "p95_ms", "peak_mib", "gflops", "share_of_limit"] {
             assert!(number(row, key) > 0.0, "{key}: {row}");
         }
-        assert!(number(&report["machine"], "gemm_gflops") > 0.0 && number(&report["machine"], "copy_gbytes") > 0.0);
+        for key in ["gemm_gflops", "int8_gops", "copy_gbytes"] {
+            assert!(number(&report["machine"], key) > 0.0, "{key}");
+        }
         // The second round learns from what the first has kept.
         assert!(!arguments.starts_with("train") || report["hidden"]["found"] == 4, "{report}");
     }

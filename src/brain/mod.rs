@@ -36,7 +36,7 @@ pub use generate::{Speaker, Style, Written, generate};
 pub use llm::{Llm, LlmPlan};
 pub use load::{LoadedModel, SHIPPED_NAME, device, load_model, model_sha256, quantise, streams, word_of};
 pub use offload::{Kept, KeptAdapter, Offload, Place};
-pub use peak::peak_flops;
+pub use peak::{peak_flops, peak_int8};
 pub use population::{Mind, Name, Population, Shelf};
 pub use tokenizer::Tokenizer;
 pub use trie::{Fork, Trie, log_softmax};

@@ -1,4 +1,4 @@
-//! What this machine can do at most, measured when it is asked: f32 products and copies. What is measured of a mind is held
+//! What this machine can do at most, measured when it is asked: products in f32 and int8, and copies. What is measured of a mind is held
 //! against it.
 //!
 //! This module does *not* know what is benched.
@@ -10,10 +10,10 @@ use serde::Serialize;
 use crate::brain::{
     lora::AdapterLayout,
     model::{LanguageModel, ModelShape},
-    peak_flops,
+    peak_flops, peak_int8,
 };
 
-/// Seconds for each of the two measurements.
+/// Seconds for each of the three measurements.
 const SECONDS: f64 = 0.6;
 /// Numbers that a thread copies at a time, too many for any cache: 64 MiB.
 const COPIED: usize = 1 << 24;
@@ -25,19 +25,22 @@ pub struct Machine {
     pub threads: usize,
     /// 10⁹ floating-point operations per second in f32 products of the best of a few shapes.
     pub gemm_gflops: f64,
+    /// 10⁹ operations per second in this program's own products of int8.
+    pub int8_gops: f64,
     /// 10⁹ bytes per second that are read and written when memory is copied, counted once each.
     pub copy_gbytes: f64,
 }
 
 impl Machine {
-    /// Measures this machine, for about a second, with so many threads, but no more than cores; 0 is one per core. It is done before anything else is
+    /// Measures this machine, for about two seconds, with so many threads, but no more than cores; 0 is one per core. It is done before anything else is
     /// measured: what it takes of memory for that does not count as the process's peak afterwards.
     pub fn measure(threads: u32) -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         // The fastest moments of threads that take turns would add up to what no machine does.
         let threads = if threads == 0 { cores } else { cores.min(threads as usize) };
         let copy_gbytes = copy_rate(threads) / 1e9;
-        let measured = Self { threads, gemm_gflops: peak_flops(threads, SECONDS) / 1e9, copy_gbytes };
+        let int8_gops = peak_int8(threads, SECONDS) / 1e9;
+        let measured = Self { threads, gemm_gflops: peak_flops(threads, SECONDS) / 1e9, int8_gops, copy_gbytes };
         // Linux forgets the peak of this process by this; where there is no such file, no peak is told either.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         measured
@@ -46,10 +49,11 @@ impl Machine {
     /// In words.
     pub fn say(&self) -> String {
         format!(
-            "this machine with {} thread{}: {:.0} GFLOP/s in f32 products, {:.1} GB/s when copying",
+            "this machine with {} thread{}: {:.0} GFLOP/s in f32 products, {:.0} GOP/s in int8 ones, {:.1} GB/s when copying",
             self.threads,
             if self.threads == 1 { "" } else { "s" },
             self.gemm_gflops,
+            self.int8_gops,
             self.copy_gbytes
         )
     }
@@ -186,7 +190,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_whatever_takes_longer() {
-        let machine = Machine { threads: 2, gemm_gflops: 100.0, copy_gbytes: 10.0 };
+        let machine = Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, copy_gbytes: 10.0 };
         let products = Work { flop: 4e9, bytes: 1e6 }.reached(80.0, &machine);
         assert_eq!((products.gflops, products.floor_ms, products.share_of_limit), (50.0, 40.0, 0.5));
         let reading = Work { flop: 1e9, bytes: 2e8 }.share(2).reached(20.0, &machine);
