@@ -9,7 +9,7 @@ use super::{
     bench_turn::{self, TurnArgs},
     bench_window::{self, WindowBenchArgs},
     output::say,
-    settings::{MOST_AGENTS, SettingsArgs},
+    settings::{SettingsArgs, most_agents},
 };
 use crate::{
     app::AppError,
@@ -18,7 +18,7 @@ use crate::{
         bench::{BenchPlan, SMOLLM_135M, bench_decide},
         bench_arithmetic::{ArithmeticReport, bench_arithmetic},
         bench_train::bench_train,
-        machine::Reached,
+        machine::{Reached, in_threads},
     },
 };
 
@@ -62,11 +62,6 @@ pub(super) fn parse_seconds(word: &str) -> Result<f64, String> {
 /// A number of things, of which there is one at least.
 pub(super) fn parse_count(word: &str) -> Result<u32, String> {
     word.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1".to_owned())
-}
-
-/// A number of threads in words.
-fn in_threads(count: usize) -> String {
-    format!("{count} thread{}", if count == 1 { "" } else { "s" })
 }
 
 /// Flags of every bench without turns.
@@ -251,7 +246,7 @@ fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
     let plan = args.common.plan(&[20])?;
     if plan.agents.len() > 1 {
         let value = plan.agents.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-        return Err(AppError::Sizes { what: "one whole number", most: MOST_AGENTS, value });
+        return Err(AppError::Sizes { what: "one whole number", most: most_agents(), value });
     }
     let report = bench_arithmetic(&plan, args.prompts as usize)?;
     if args.common.json {
@@ -317,6 +312,5 @@ mod tests {
             assert!(parse_seconds(wrong).is_err(), "{wrong}");
         }
         assert!(parse_count("3") == Ok(3) && ["0", "-1", "4 8", "x"].iter().all(|wrong| parse_count(wrong).is_err()));
-        assert_eq!([1, 2].map(in_threads), ["1 thread", "2 threads"]);
     }
 }

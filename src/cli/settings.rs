@@ -6,11 +6,16 @@ use clap::Args;
 
 use crate::{
     app::{AppError, Changes},
-    config::{ConfigError, ConfigFiles, LoadedConfig},
+    config::{ConfigError, ConfigFiles, LoadedConfig, Range, find_spec},
 };
 
-/// Agents that a bench asks at most: as many as the setting's.
-pub(super) const MOST_AGENTS: u32 = 100_000;
+/// Agents that a bench asks at most: as many as a habitat may have.
+pub(super) fn most_agents() -> u32 {
+    match find_spec("habitat.agents").map(|spec| spec.range) {
+        Some(Range::Whole(_, most)) => u32::try_from(most).unwrap_or(u32::MAX),
+        _ => u32::MAX,
+    }
+}
 
 /// Flags for settings. They are laid over `evolora.toml`, `.env` and the environment.
 #[derive(Debug, Clone, Args)]
@@ -98,10 +103,11 @@ impl SettingsArgs {
     /// Reads every source of settings as [`SettingsArgs::load`] does, but takes `--agents` for numbers of agents that are to be
     /// measured one after the other, separated by commas.
     pub(super) fn load_with_sizes(&self) -> Result<(LoadedConfig, Option<Vec<u32>>), AppError> {
-        let one = |word: &str| word.trim().parse().ok().filter(|size| (1..=MOST_AGENTS).contains(size));
+        let most = most_agents();
+        let one = |word: &str| word.trim().parse().ok().filter(|size| (1..=most).contains(size));
         let sizes = |list: &String| {
             let what = "whole numbers, separated by commas,";
-            let wrong = || AppError::Sizes { what, most: MOST_AGENTS, value: list.clone() };
+            let wrong = || AppError::Sizes { what, most, value: list.clone() };
             list.split(',').map(one).collect::<Option<Vec<u32>>>().ok_or_else(wrong)
         };
         let sizes = self.agents.as_ref().map(sizes).transpose()?;

@@ -49,14 +49,18 @@ impl Machine {
     /// In words.
     pub fn say(&self) -> String {
         format!(
-            "this machine with {} thread{}: {:.0} GFLOP/s in f32 products, {:.0} GOP/s in int8 ones, {:.1} GB/s when copying",
-            self.threads,
-            if self.threads == 1 { "" } else { "s" },
+            "this machine with {}: {:.0} GFLOP/s in f32 products, {:.0} GOP/s in int8 ones, {:.1} GB/s when copying",
+            in_threads(self.threads),
             self.gemm_gflops,
             self.int8_gops,
             self.copy_gbytes
         )
     }
+}
+
+/// A number of threads in words.
+pub fn in_threads(count: usize) -> String {
+    format!("{count} thread{}", if count == 1 { "" } else { "s" })
 }
 
 /// Bytes per second that `threads` threads read and write together, each with memory of its own.
@@ -170,6 +174,11 @@ mod tests {
     fn layout(layers: std::ops::Range<usize>) -> AdapterLayout {
         let site = |layer| Site { layer, target: LoraTarget::Q, out: 576, inner: 576 };
         AdapterLayout { rank: 8, alpha: 16.0, sites: layers.map(site).collect() }
+    }
+
+    #[test]
+    fn threads_in_words() {
+        assert_eq!([1, 2].map(in_threads), ["1 thread", "2 threads"]);
     }
 
     #[test]
