@@ -130,7 +130,13 @@ impl Target {
                 let out = std::slice::from_raw_parts_mut(out, columns.len());
                 out.iter_mut().zip(sums).for_each(|(out, sum)| *out += sum);
             } else {
-                out.copy_from_nonoverlapping(sums.as_ptr(), sums.len());
+                // A line of the cache at a time: a call for so few numbers would take longer.
+                let (lines, rest) = sums.as_chunks::<16>();
+                lines
+                    .iter()
+                    .enumerate()
+                    .for_each(|(at, line)| out.add(16 * at).cast::<[f32; 16]>().write_unaligned(*line));
+                out.add(sums.len() - rest.len()).copy_from_nonoverlapping(rest.as_ptr(), rest.len());
             }
         }
     }

@@ -1,5 +1,6 @@
-//! Products with large matrices, in tiles of our own: f32 weights are taken as they lie, and fetched from memory while the tile before is
-//! made; quantised ones become f32 a block at a time.
+//! Products with large matrices, in tiles of our own: on the way forward f32 weights are taken as they lie, and fetched from memory while
+//! the tile before is made; quantised ones become f32 a block at a time. On the way back a block is copied, too: its columns lie far apart,
+//! each on another page, and every tile would go to all of them again.
 //!
 //! ```text
 //! product        outᵀ[n, r] = Σₖ w[n, k] · xᵀ[k, r]      rows of x become columns, and columns of the result rows
@@ -15,7 +16,7 @@ use std::ops::Range;
 use super::{
     factor::{Factor, Target},
     outer::{Ahead, HALF, LANES, Outer, PANEL, parts},
-    product::{GAP, WeightRows, in_blocks, is_worth_dividing, with_part},
+    product::{GAP, WeightRows, in_blocks, is_worth_dividing, with_copy, with_part},
     team::{in_parts, with_each},
     turn::{SIDE, turn},
 };
@@ -24,8 +25,8 @@ use super::{
 const LARGE: usize = 1 << 16;
 /// Columns of the result of [`products_turned`] that one block computes.
 const COLUMNS: usize = 48;
-/// The same of [`products_back`], of weights that are f32 already, and of others; the grain of weights, where that is more.
-const BACK_COLUMNS: [usize; 2] = [48, 96];
+/// The same of [`products_back`]; the grain of weights, where that is more.
+const BACK_COLUMNS: usize = 96;
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
 /// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
@@ -239,19 +240,18 @@ unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
         let mut adds = adds;
         for Back { dy, weights } in ways {
             let width = dy.len() / rows;
-            let ahead = if weights.ready().is_some() { Ahead::Columns } else { Ahead::Nothing };
             for summed in (0..width).step_by(BACK_ROWS).map(|from| from..(from + BACK_ROWS).min(width)) {
                 let dy = Factor::part(&dy[summed.start..], rows, summed.len(), width);
-                with_part(*weights, inner, summed.clone(), columns.clone(), 0, |w| {
+                with_copy(*weights, summed.clone(), columns.clone(), 0, |w| {
+                    let (c, ahead) = (target.at(0, columns.start), Ahead::Nothing);
                     // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
-                    unsafe { Outer { a: w, b: dy, c: target.at(0, columns.start), c_step: inner, adds, ahead }.make() }
+                    unsafe { Outer { a: w, b: dy, c, c_step: inner, adds, ahead }.make() }
                 });
                 adds = true;
             }
         }
     };
-    let is_ready = ways.iter().all(|way| way.weights.ready().is_some());
-    in_blocks(work, false, inner, BACK_COLUMNS[usize::from(!is_ready)].next_multiple_of(grain), block);
+    in_blocks(work, false, inner, BACK_COLUMNS.next_multiple_of(grain), block);
 }
 
 #[cfg(test)]

@@ -34,8 +34,6 @@ pub(super) enum Ahead {
     Nothing,
     /// The rows of b after the tile's, which lie without a gap.
     Rows,
-    /// The columns of a after the tile's.
-    Columns,
 }
 
 /// `c[m, l] = Σₛ b[m, s] · a[s, l]`, or `+=` where `adds`: a `[depth, lanes]`, b `[rows, depth]`, neither transposed.
@@ -104,13 +102,9 @@ impl WithSimd for Outer<'_> {
         let ((lanes, depth), rows) = (self.a.lying(), self.b.lying().1);
         for panel in parts(lanes / S::F32_LANES, wide(S::REGISTER_COUNT)) {
             let column = panel.start * S::F32_LANES;
-            for (at, tile) in parts(rows, tall(S::REGISTER_COUNT, panel.len())).enumerate() {
-                // Each line is asked for once, by one of the first tiles.
+            for tile in parts(rows, tall(S::REGISTER_COUNT, panel.len())) {
                 let (ahead, ahead_step) = match self.ahead {
                     Ahead::Rows if column == 0 => (b.wrapping_add(tile.end * b_step), tile.len()),
-                    Ahead::Columns if at < panel.len() => {
-                        (a.wrapping_add(column + (panel.len() + at) * S::F32_LANES), a_step)
-                    }
                     _ => (a.wrapping_add(column), a_step),
                 };
                 // SAFETY: factors hold their shapes, and the caller answers for c.

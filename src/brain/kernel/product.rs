@@ -102,10 +102,22 @@ pub(super) fn with_part<T>(
     gap: usize,
     then: impl FnOnce(Factor) -> T,
 ) -> T {
-    let (height, width) = (rows.len(), columns.len());
     if let Some(all) = weights.ready() {
-        return then(Factor::part(&all[rows.start * inner + columns.start..rows.end * inner], height, width, inner));
+        let there = &all[rows.start * inner + columns.start..rows.end * inner];
+        return then(Factor::part(there, rows.len(), columns.len(), inner));
     }
+    with_copy(weights, rows, columns, gap, then)
+}
+
+/// The same with a copy of the weights, each row of which is `gap` numbers apart from the next.
+pub(super) fn with_copy<T>(
+    weights: &(impl WeightRows + ?Sized),
+    rows: Range<usize>,
+    columns: Range<usize>,
+    gap: usize,
+    then: impl FnOnce(Factor) -> T,
+) -> T {
+    let (height, width) = (rows.len(), columns.len());
     SCRATCH.with_borrow_mut(|scratch| {
         let step = width + gap;
         if scratch.len() < height * step {

@@ -95,7 +95,7 @@ fn tiles_of_every_width_give_the_same() {
             c: c.as_mut_ptr(),
             c_step: lanes,
             adds: true,
-            ahead: Ahead::Columns,
+            ahead: Ahead::Rows,
         });
         c.iter().map(|c| c - 1.0).collect::<Vec<_>>()
     };
