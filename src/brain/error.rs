@@ -29,6 +29,14 @@ pub enum BrainError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A model's file is no longer the one that was opened.
+    #[error(
+        "{path} was changed while weights were still read from it; start again, with a copy that nobody writes to meanwhile."
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file can be read and is not what it should be.
     #[error("{path} cannot be used: {what}.")]
     File {

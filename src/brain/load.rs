@@ -8,7 +8,7 @@ use candle_core::{Device, quantized::GgmlDType};
 
 use super::{
     Tokenizer,
-    catalog::{Format, fingerprint, name_of, read_named},
+    catalog::{Format, ModelInfo, fingerprint, name_of, read_named},
     chat::ChatTemplate,
     error::{BrainError, Result},
     files::{
@@ -21,6 +21,10 @@ use crate::{
     config::{Device as DeviceChoice, ModelSettings, Quantisation},
 };
 
+/// Weights below which a model is small: its agents are divided among threads, a few at a time. The batches of a large
+/// one stay whole, and its products are divided.
+pub(super) const SMALL_MODEL: usize = 4_000_000;
+
 /// The model that ships with the program.
 static SHIPPED: &[u8] = include_bytes!("../../models/evolora-206k.gguf");
 /// Its name in messages, beside the sources.
@@ -32,6 +36,8 @@ pub struct LoadedModel {
     pub model: LanguageModel,
     /// Its tokenizer.
     pub tokenizer: Tokenizer,
+    /// Bytes by which the process grew when that was loaded, where the system tells.
+    pub tokenizer_bytes: u64,
     /// What it is called.
     pub name: String,
     /// Where it came from.
@@ -60,15 +66,16 @@ pub fn load_model(settings: &ModelSettings) -> Result<LoadedModel> {
     })
 }
 
-/// Whether quantised layers would stay in their file with these settings, if that is a GGUF file.
-pub fn streams(settings: &ModelSettings) -> bool {
+/// Whether quantised layers of this model stay in their file with these settings. The weights of a small one are not worth it.
+pub fn streams(settings: &ModelSettings, info: &ModelInfo) -> bool {
     use candle_core::utils::{cuda_is_available, metal_is_available};
     let is_cpu = match settings.device {
         DeviceChoice::Cpu => true,
         DeviceChoice::Auto => !cuda_is_available() && !metal_is_available(),
         DeviceChoice::Cuda | DeviceChoice::Metal => false,
     };
-    settings.stream && is_cpu && !is_shipped(settings)
+    let is_worth_it = info.format == Format::Gguf && info.shape.parameters() >= SMALL_MODEL;
+    settings.stream && is_worth_it && is_cpu && !is_shipped(settings)
 }
 
 /// What the settings call their model: the name of the one that ships where they name none.
@@ -104,7 +111,8 @@ pub(super) fn shipped() -> Result<GgufFile> {
 fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedModel> {
     let path = file.path().to_owned();
     let name = file.text("general.name").map_or_else(|| name_of(&path, Format::Gguf), str::to_owned);
-    let tokenizer = Tokenizer::from_gguf(&file)?;
+    let (tokenizer, tokenizer_bytes) = grown(|| Tokenizer::from_gguf(&file));
+    let tokenizer = tokenizer?;
     let named = |key: &str| file.whole(&format!("tokenizer.ggml.{key}_token_id")).and_then(|id| u32::try_from(id).ok());
     let ends = end_tokens(&tokenizer, [named("eos"), named("eot")].into_iter().flatten());
     let spelled = |id: Option<u32>| id.and_then(|id| tokenizer.spelling(id)).unwrap_or_default();
@@ -114,12 +122,13 @@ fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedMo
     // A tenth of what a small model's weights take.
     file.forget_lists();
     let model = LanguageModel::Llama(Llama::load(config, &mut file, keep)?);
-    whole(LoadedModel { model, tokenizer, name, path, sha256, ends, chat })
+    whole(LoadedModel { model, tokenizer, tokenizer_bytes, name, path, sha256, ends, chat })
 }
 
 fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel> {
     let (shape, quantised) = read_hf_config(folder)?;
-    let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"))?;
+    let (tokenizer, tokenizer_bytes) = grown(|| Tokenizer::from_file(&folder.join("tokenizer.json")));
+    let tokenizer = tokenizer?;
     let mut files: Box<dyn Tensors> = match (format, quantised) {
         (Format::Pytorch, _) => Box::new(PickleFile::open(&folder.join("pytorch_model.bin"))?),
         (Format::Mlx, Some(quantised)) => Box::new(MlxFolder::new(SafetensorsFolder::open(folder)?, quantised)),
@@ -136,7 +145,7 @@ fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel
     let ends = end_tokens(&tokenizer, ids);
     let chat = folder_chat(folder)?;
     let (name, path, sha256) = (name_of(folder, format), folder.to_owned(), fingerprint(folder, format)?);
-    whole(LoadedModel { model, tokenizer, name, path, sha256, ends, chat })
+    whole(LoadedModel { model, tokenizer, tokenizer_bytes, name, path, sha256, ends, chat })
 }
 
 /// The chat template of a folder: a file of its own, or within `tokenizer_config.json`.
@@ -160,6 +169,18 @@ fn end_tokens(tokenizer: &Tokenizer, named: impl Iterator<Item = u32>) -> Vec<u3
     ends.sort_unstable();
     ends.dedup();
     ends
+}
+
+/// What something gives, and the bytes by which the memory that this process has taken grew meanwhile, where the system tells.
+fn grown<T>(make: impl FnOnce() -> T) -> (T, u64) {
+    let taken = || {
+        let status = std::fs::read_to_string("/proc/self/status").ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
+    };
+    let before = taken();
+    let made = make();
+    (made, before.zip(taken()).map_or(0, |(before, after)| after.saturating_sub(before)))
 }
 
 /// Refuses a model whose tokenizer spells tokens that it does not know.
@@ -212,6 +233,23 @@ pub fn device(choice: DeviceChoice) -> Result<Device> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::brain::{catalog::inspect, model::LlamaConfig};
+
+    #[test]
+    fn quantised_layers_of_a_large_gguf_file_stay_in_it() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/llama-q4_0.gguf");
+        let settings = ModelSettings { path: path.to_string_lossy().into_owned(), ..ModelSettings::default() };
+        let small = inspect(&settings).unwrap();
+        let ModelShape::Llama(config) = small.shape.clone() else { panic!("it is a Llama") };
+        let shape = ModelShape::Llama(LlamaConfig { layers: 1000, ..config });
+        let large = ModelInfo { shape, ..small.clone() };
+        assert!(streams(&settings, &large) && !streams(&settings, &small), "a small one is not worth it");
+        let folder = ModelInfo { format: Format::Safetensors, ..large.clone() };
+        assert!(!streams(&settings, &folder));
+        assert!(!streams(&ModelSettings { stream: false, ..settings.clone() }, &large));
+        assert!(!streams(&ModelSettings { device: DeviceChoice::Cuda, ..settings }, &large));
+        assert!(!streams(&ModelSettings::default(), &large), "the one that ships is in the program");
+    }
 
     #[test]
     fn the_model_that_ships_has_one_name() {

@@ -174,8 +174,8 @@ sections! {
         device: Device = Device::Auto, "DEVICE", Range::Choice(Device::WORDS), "", Restart;
         /// How dense weights are quantised as they load.
         quant: Quantisation = Quantisation::None, "QUANT", Range::Choice(Quantisation::WORDS), "", Restart;
-        /// Whether the quantised layers of a GGUF model stay in their file, and each matrix is read anew for each product, on the processor: the same bits, a few per cent slower, in hardly any memory of the program's own. Dense weights (F32, F16), also those that QUANT turns, and other formats stay in memory.
-        stream: bool = false, "STREAM_WEIGHTS", Range::Switch, "", Restart;
+        /// Whether the quantised layers of a GGUF model of 4 million weights or more stay in their file, and each matrix is read anew for each product, on the processor: the same bits, a few per cent slower, in hardly any memory of the program's own. Dense weights (F32, F16), also those that QUANT turns, and other formats stay in memory.
+        stream: bool = true, "STREAM_WEIGHTS", Range::Switch, "", Restart;
         /// How deciding multiplies with quantised weights on the processor: int8 rounds what they are multiplied with to 8 bits, as llama.cpp does; learning is always in f32.
         arithmetic: Arithmetic = Arithmetic::Int8, "ARITHMETIC", Range::Choice(Arithmetic::WORDS), "", Restart;
     }

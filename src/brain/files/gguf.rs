@@ -152,7 +152,7 @@ impl GgufFile {
             Some(disk) => Arc::clone(disk),
             None => {
                 let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
-                Arc::clone(self.disk.insert(Arc::new(StoredFile::new(self.path.clone(), disk))))
+                Arc::clone(self.disk.insert(Arc::new(StoredFile::new(self.path.clone(), disk)?)))
             }
         };
         Ok(Some(StoredRows::new(disk, begin, dtype, shape)))

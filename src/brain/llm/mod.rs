@@ -19,7 +19,7 @@ use super::{
     error::{BrainError, Result},
     kernel::together,
     learn::HiddenStates,
-    load::{LoadedModel, load_model, quantise, streams},
+    load::{LoadedModel, SMALL_MODEL, load_model, quantise, streams},
     lora::{Adapter, AdapterLayout},
     model::Prefix,
     offload::{KeptAdapter, Offload},
@@ -29,10 +29,6 @@ use crate::{
     config::{DecisionMode, Genome, LoraSettings, MindSettings, ModelSettings},
     protocol::{Manner, MindFacts, Moment, StreamName, Thinker},
 };
-
-/// Weights below which a model is small: its agents are divided among threads, a few at a time. The batches of a large
-/// one stay whole, and its products are divided.
-const SMALL_MODEL: usize = 4_000_000;
 
 /// What a mind is made of.
 #[derive(Debug, Clone)]
@@ -110,14 +106,15 @@ impl Llm {
         if plan.mind.mode == DecisionMode::Free {
             need = need.with_free_replies(&info.shape, plan.mind.max_tokens as usize, plan.agents);
         }
-        let is_streamed = streams(&plan.model);
+        let would_stream = |stream| streams(&ModelSettings { stream, ..plan.model.clone() }, &info);
+        let is_streamed = would_stream(plan.model.stream);
         if is_streamed {
             need = need.with_layers_in_their_file(&info);
         }
-        let may_stream = !is_streamed && streams(&ModelSettings { stream: true, ..plan.model.clone() });
-        check_memory(&info, &need, free_memory(), may_stream)?;
+        check_memory(&info, &need, free_memory(), !is_streamed && would_stream(true))?;
         // On a thread of those that think, who take again what is given back.
-        let loaded = pool.install(|| load_model(&plan.model))?;
+        let model = ModelSettings { stream: is_streamed, ..plan.model.clone() };
+        let loaded = pool.install(|| load_model(&model))?;
         Self::in_pool(loaded, plan, pool)
     }
 
@@ -205,6 +202,8 @@ impl Llm {
             parameters: self.loaded.model.parameters() as u64,
             model_bytes: self.loaded.model.bytes() as u64,
             streamed_bytes: self.loaded.model.streamed_bytes() as u64,
+            stored_bytes: self.loaded.model.stored_bytes() as u64,
+            tokenizer_bytes: self.loaded.tokenizer_bytes,
             adapter_bytes: self.layout.bytes(!self.trains_a()) as u64,
         }
     }

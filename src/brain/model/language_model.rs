@@ -210,6 +210,14 @@ impl LanguageModel {
         }
     }
 
+    /// Bytes of its matrices that stay in their file, of which rows are read: the embedding's.
+    pub fn stored_bytes(&self) -> usize {
+        match self {
+            Self::Llama(llama) => llama.matrices().map(Matrix::stored_bytes).sum(),
+            Self::GptNeo(neo) => neo.matrices().map(Matrix::stored_bytes).sum(),
+        }
+    }
+
     /// Tokens that its embedding has.
     pub const fn vocabulary(&self) -> usize {
         match self {

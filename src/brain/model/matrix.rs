@@ -143,6 +143,14 @@ impl Matrix {
         }
     }
 
+    /// Bytes in its file of which rows are read, as long as it has not been loaded.
+    pub fn stored_bytes(&self) -> usize {
+        match &self.kept {
+            Kept::Stored(stored) if stored.bytes() == 0 => stored.file_bytes(),
+            _ => 0,
+        }
+    }
+
     /// The whole matrix as f32 `[out, in]`.
     ///
     /// # Errors

@@ -8,9 +8,10 @@
 
 use std::{
     fs::File,
-    io::{Read, Seek, SeekFrom},
+    io,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::SystemTime,
 };
 
 use candle_core::{
@@ -19,29 +20,80 @@ use candle_core::{
 };
 
 use super::blocks::Blocks;
-use crate::brain::error::{BrainError, Result};
+use crate::brain::{
+    error::{BrainError, Result},
+    kernel::with_each,
+};
+
+/// Bytes that one thread reads at a time: a system call for each costs nothing beside copying them.
+const PIECE: usize = 64 << 10;
 
 /// An open file in which tables lie.
 #[derive(Debug)]
 pub struct StoredFile {
     /// Its name in messages.
     path: PathBuf,
-    file: Mutex<File>,
+    file: File,
+    /// Its length, and when it was written last, when it was opened.
+    begun: State,
     /// Room for matrices that pass through memory, kept from product to product: for as many as ever did so at the same time.
     rooms: Mutex<Vec<Vec<u8>>>,
 }
 
 impl StoredFile {
     /// A file that stays open.
-    pub const fn new(path: PathBuf, file: File) -> Self {
-        Self { path, file: Mutex::new(file), rooms: Mutex::new(Vec::new()) }
+    ///
+    /// # Errors
+    /// The system does not tell how long it is.
+    pub fn new(path: PathBuf, file: File) -> Result<Self> {
+        let begun = state(&file).map_err(|error| BrainError::read(&path, error))?;
+        Ok(Self { path, file, begun, rooms: Mutex::new(Vec::new()) })
     }
 
     fn read(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
-        let mut file = open(&self.file);
-        let read = file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(bytes));
-        read.map_err(|error| BrainError::read(&self.path, error))
+        let read = read_at(&self.file, at, bytes).and_then(|()| state(&self.file));
+        let now = read.map_err(|error| BrainError::read(&self.path, error))?;
+        if now == self.begun { Ok(()) } else { Err(BrainError::Changed { path: self.path.clone() }) }
     }
+
+    /// The same of much, by all threads that make products together.
+    fn read_in_pieces(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
+        let (count, failed) = (bytes.len(), OnceLock::new());
+        let pieces = (at..).step_by(PIECE).zip(bytes.chunks_mut(PIECE));
+        with_each(count, pieces, |(at, piece)| {
+            if let Err(error) = self.read(at, piece) {
+                failed.get_or_init(|| error);
+            }
+        });
+        failed.into_inner().map_or(Ok(()), Err)
+    }
+}
+
+/// What tells that a file is still the same: its length, and when it was written last, where the system knows.
+type State = (u64, Option<SystemTime>);
+
+fn state(file: &File) -> io::Result<State> {
+    file.metadata().map(|facts| (facts.len(), facts.modified().ok()))
+}
+
+/// Reads as many bytes as there is room for, from byte `at` of a file on, whoever else reads of it meanwhile.
+#[cfg(not(windows))]
+fn read_at(file: &File, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, at)
+}
+
+/// Reads as many bytes as there is room for, from byte `at` of a file on, whoever else reads of it meanwhile.
+#[cfg(windows)]
+fn read_at(file: &File, mut at: u64, mut bytes: &mut [u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, bytes, at) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => (at, bytes) = (at + read as u64, &mut bytes[read..]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 fn open<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -135,7 +187,8 @@ impl StoredRows {
             room.resize(self.file_bytes(), 0);
         }
         let bytes = &mut room[..self.file_bytes()];
-        let done = self.file.read(self.begin, bytes).map(|()| then(&Blocks::lying(bytes, self.dtype, self.inner)));
+        let done =
+            self.file.read_in_pieces(self.begin, bytes).map(|()| then(&Blocks::lying(bytes, self.dtype, self.inner)));
         open(&self.file.rooms).push(room);
         done
     }
@@ -152,7 +205,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        brain::model::{Matrix, product::Inputs},
+        brain::{
+            kernel::together,
+            model::{Matrix, product::Inputs},
+        },
         config::Arithmetic,
     };
 
@@ -164,7 +220,7 @@ mod tests {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"7 bytes").unwrap();
         file.write_all(&blocks.data().unwrap()).unwrap();
-        let disk = Arc::new(StoredFile::new("table".into(), file.try_clone().unwrap()));
+        let disk = Arc::new(StoredFile::new("table".into(), file.try_clone().unwrap()).unwrap());
         let stored = || StoredRows::new(Arc::clone(&disk), 7, dtype, [40, 256]);
         ([Matrix::stored(stored()), Matrix::streamed(stored())], Matrix::blocks(blocks).unwrap(), file)
     }
@@ -220,5 +276,32 @@ mod tests {
             let mut inputs = Inputs::new(&[0.0; 256], Arithmetic::Int8);
             assert!(stored.apply_to_inputs(&mut inputs, &mut out, None, false).is_err());
         }
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_meanwhile_is_refused() {
+        let (both, _, file) = tables(GgmlDType::Q8_0);
+        let x = Tensor::zeros((1, 256), candle_core::DType::F32, &Device::Cpu).unwrap();
+        let times = |matrix: &Matrix| matrix.apply(&x, None).map_err(|error| error.to_string());
+        assert!(both[0].rows(&[3]).is_ok() && times(&both[1]).is_ok());
+        // As long as before, and written a second later.
+        file.set_modified(file.metadata().unwrap().modified().unwrap() + std::time::Duration::from_secs(1)).unwrap();
+        let error = both[0].rows(&[3]).unwrap_err().to_string();
+        assert!(error.contains("table was changed"), "{error}");
+        assert!(times(&both[1]).unwrap_err().contains("table was changed"));
+    }
+
+    #[test]
+    fn much_is_read_in_pieces_by_several_threads() {
+        let numbers: Vec<u8> = (0..5 * PIECE + 77).map(|at| (at * 31 % 251) as u8).collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&numbers).unwrap();
+        let stored = StoredFile::new("table".into(), file).unwrap();
+        let mut read = vec![0; numbers.len() - 9];
+        rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap().install(|| {
+            together(|| stored.read_in_pieces(9, &mut read)).unwrap();
+            assert!(read == numbers[9..]);
+            assert!(together(|| stored.read_in_pieces(10, &mut read)).is_err(), "beyond the end");
+        });
     }
 }

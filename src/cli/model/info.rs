@@ -42,13 +42,17 @@ pub(super) fn run(args: &InfoArgs) -> Result<ExitCode, AppError> {
     if config.mind.mode == DecisionMode::Free {
         need = need.with_free_replies(&info.shape, config.mind.max_tokens as usize, agents);
     }
-    if streams(&config.model) {
+    let is_streamed = streams(&config.model, &info);
+    if is_streamed {
         need = need.with_layers_in_their_file(&info);
     }
     if args.json {
         print_json(&info, &need);
     } else {
         print(&info, &need, agents);
+        if is_streamed {
+            say("  quantised layers stay in their file and are read for each product (STREAM_WEIGHTS)");
+        }
         if args.tensors {
             print_tensors(&info);
         }

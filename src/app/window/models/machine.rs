@@ -45,7 +45,7 @@ pub(super) fn read(world: &mut World, panels: &mut Panels) {
         facts: state.facts.as_ref().map(|facts| ModelFacts {
             name: facts.name.clone(),
             file: facts.path.display().to_string(),
-            quantisation: quantisation(facts.model_bytes + facts.streamed_bytes, facts.parameters),
+            quantisation: quantisation(facts.model_bytes + facts.streamed_bytes + facts.stored_bytes, facts.parameters),
             parameters: facts.parameters,
             sha256: facts.sha256.clone(),
         }),
