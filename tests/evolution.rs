@@ -127,6 +127,8 @@ fn of_very_many_everybody_learns_what_it_would_alone() {
     let mut llm = settled(&config, creatures);
     let lessons = (0..creatures).map(|creature| lesson(&config, creature, weight(creature))).collect();
     let trained = llm.train(&Train { lessons });
+    let samples = lesson(&config, 0, 1.0).steps.iter().map(Vec::len).sum::<usize>();
+    assert!(trained.learned.iter().all(|one| one.samples as usize == samples), "{trained:?}");
     let taught: Vec<_> = trained.learned.iter().map(|one| (one.creature.0, one.version)).collect();
     assert_eq!(taught, (0..creatures).map(|creature| (creature, 1)).collect::<Vec<_>>(), "in the order of the lessons");
     let mut alone = settled(&config, creatures);

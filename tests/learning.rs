@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use evolora::{
     brain::{
         Scorer, Trie,
-        learn::{Exercise, Moments, Target, Teacher, norm, update},
+        learn::{Exercise, Gauge, Moments, Target, Teacher, norm, update},
         load_model,
         lora::load_peft,
     },
@@ -59,6 +59,7 @@ fn training_steps_equal_torch_and_peft() {
         gradient_clip: told.clip,
         ..LearningRule::default()
     };
+    let activations = Gauge::default();
     for (name, course, with_a) in [("b", &told.b, false), ("ab", &told.ab, true)] {
         let (layout, mut adapter) = load_peft(&folder().join("peft/llama-0"), &model).unwrap();
         let mut moments = Moments::default();
@@ -67,8 +68,15 @@ fn training_steps_equal_torch_and_peft() {
             let target = |sample: &Sample| Target { reply: sample.reply, weight: sample.weight, log_acted: 0.0 };
             let targets: Vec<_> = samples.iter().map(target).collect();
             let exercise = Exercise { adapter: &adapter, prompts: &prompts, targets: &targets };
-            let teacher =
-                Teacher { model: &model, scorer: &scorer, layout: &layout, with_a, room: usize::MAX, hidden: None };
+            let teacher = Teacher {
+                model: &model,
+                scorer: &scorer,
+                layout: &layout,
+                with_a,
+                room: usize::MAX,
+                hidden: None,
+                activations: &activations,
+            };
             let slope = teacher.slopes(&rule, &[exercise]).unwrap().remove(0);
             let (loss, length) = (course.losses[at], course.norms[at]);
             assert!(

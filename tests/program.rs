@@ -398,7 +398,7 @@ fn every_bench_tells_what_it_measured() {
     }
     let report = measured("memory --span 12");
     let parts: f64 = report["parts"].as_array().unwrap().iter().map(|part| number(part, "bytes")).sum();
-    assert!((parts - number(&report, "peak")).abs() < 1e-3 * parts, "{report}");
+    assert!((parts - number(&report, "peak_bytes")).abs() < 1e-3 * parts, "{report}");
     let report = measured("arithmetic --prompts 5");
     assert!(report["prompts"] == 5 && report["is_same"] == true && report["mean_kl"] == 0.0, "{report}");
 }
@@ -415,7 +415,10 @@ fn turns_are_measured_for_each_number_of_agents_without_and_with_learning() {
     };
     let expected = [(3, 1, false), (3, 1, true), (40, 2, false), (40, 2, true)];
     assert_eq!(rows.iter().copied().map(what).collect::<Vec<_>>(), expected);
+    assert!(report["machine"]["gemm_gflops"].as_f64().unwrap() > 0.0, "{report}");
     for row in rows {
+        let part = row["share_of_limit"].as_f64().unwrap();
+        assert!(row["gflops"].as_f64().unwrap() > 0.0 && 0.0 < part && part < 2.0, "{row}");
         let share = |part: &str| row["shares"][part].as_f64().unwrap();
         let [deciding, training, habitat, rest] = ["deciding", "training", "habitat", "rest"].map(share);
         let all = deciding + training + habitat + rest;

@@ -67,7 +67,7 @@ pub struct Simulation {
     lessons: MessageCursor<AgentsLearned>,
 }
 
-/// Where the time of the turns so far went.
+/// Where the time of the turns so far went, and for how much.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
     /// The worker's, deciding.
@@ -78,6 +78,10 @@ pub struct Spent {
     pub habitat: Duration,
     /// Waiting for the worker: its deciding, what was left of its training, and the way there and back.
     pub waiting: Duration,
+    /// Tokens that were read, or written, to decide.
+    pub tokens: u64,
+    /// Samples that were learned from.
+    pub samples: u64,
 }
 
 impl Spent {
@@ -89,6 +93,8 @@ impl Spent {
             training: self.training.saturating_sub(before.training),
             habitat: self.habitat.saturating_sub(before.habitat),
             waiting: self.waiting.saturating_sub(before.waiting),
+            tokens: self.tokens.saturating_sub(before.tokens),
+            samples: self.samples.saturating_sub(before.samples),
         }
     }
 }
@@ -239,9 +245,13 @@ impl Simulation {
         self.turns += 1;
         self.spent.waiting += answered - asked;
         self.spent.habitat += (asked - begun) + answered.elapsed();
-        self.spent.deciding += world.resource::<Asked>().took.unwrap_or_default();
-        let learned = self.lessons.read(world.resource());
-        self.spent.training += learned.map(|learned| Duration::from_secs_f64(learned.ms / 1e3)).sum::<Duration>();
+        let asked = world.resource::<Asked>();
+        self.spent.deciding += asked.took.unwrap_or_default();
+        self.spent.tokens += asked.tokens;
+        for lessons in self.lessons.read(world.resource()) {
+            self.spent.training += Duration::from_secs_f64(lessons.ms / 1e3);
+            self.spent.samples += lessons.learned.iter().map(|one| u64::from(one.samples)).sum::<u64>();
+        }
     }
 
     /// Where the time of the turns so far went.

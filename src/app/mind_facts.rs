@@ -89,6 +89,8 @@ pub struct MemoryReport {
     pub forebears: u64,
     /// The optimiser's moments.
     pub moments: u64,
+    /// The most that steps ever kept at the same time for their way back; gone by the next lesson.
+    pub activations: u64,
     /// Keys and values that are kept from turn to turn; only free replies have any.
     pub caches: u64,
     /// What agents remember.
@@ -121,7 +123,7 @@ pub fn memory_report(world: &mut World, shelf: Option<&Shelf>, before: MemoryRep
         ..MemoryReport::default()
     };
     let Some(shelf) = shelf else { return report };
-    report.caches = shelf.cached();
+    (report.caches, report.activations) = (shelf.cached(), shelf.activations().most());
     let taken = mind_bytes(shelf).unwrap_or([before.adapters, before.forebears, before.moments]);
     [report.adapters, report.forebears, report.moments] = taken;
     report

@@ -60,6 +60,7 @@ pub fn describe_run(
             "parameters": facts.parameters,
             "model_bytes": facts.model_bytes,
             "streamed_bytes": facts.streamed_bytes,
+            "stored_bytes": facts.stored_bytes,
             "adapter_bytes": facts.adapter_bytes,
         })),
         "settings": config,

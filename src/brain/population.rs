@@ -16,7 +16,7 @@ use std::{
 use super::{
     error::{BrainError, Result},
     forebears::Forebears,
-    learn::{Moments, Uses},
+    learn::{Gauge, Moments, Uses},
     lora::{Adapter, AdapterLayout},
     offload::{Kept, KeptAdapter, Offload, Place},
 };
@@ -134,6 +134,7 @@ pub struct Shelf {
     forebears: Arc<Mutex<Forebears>>,
     cached: Arc<AtomicU64>,
     hidden: Arc<Mutex<Uses>>,
+    activations: Arc<Gauge>,
 }
 
 impl Shelf {
@@ -175,6 +176,11 @@ impl Shelf {
     /// How often what the layers below the lowest adapter make of a prompt was there when it was learned from, and how often not.
     pub fn hidden(&self) -> Uses {
         *self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What steps keep on their way forward for the way back.
+    pub fn activations(&self) -> &Gauge {
+        &self.activations
     }
 
     /// Notes how often that was.

@@ -6,6 +6,7 @@ use clap::{Arg, Args, Subcommand};
 
 use super::{
     bench_memory::{self, MemoryArgs},
+    bench_shape::ShapeArgs,
     bench_turn::{self, TurnArgs},
     bench_window::{self, WindowBenchArgs},
     output::say,
@@ -13,9 +14,9 @@ use super::{
 };
 use crate::{
     app::AppError,
-    brain::{files::Mix, learn::Uses},
+    brain::learn::Uses,
     lab::{
-        bench::{BenchPlan, SMOLLM_135M, bench_decide},
+        bench::{BenchPlan, bench_decide},
         bench_arithmetic::{ArithmeticReport, bench_arithmetic},
         bench_train::bench_train,
         machine::{Reached, in_threads},
@@ -37,6 +38,20 @@ pub(super) enum BenchCommand {
     Memory(MemoryArgs),
     /// Frames of the window, drawn without one.
     Window(WindowBenchArgs),
+}
+
+impl BenchCommand {
+    /// The flags that name a shape in place of a model, where there are such.
+    const fn shape(&self) -> Option<&ShapeArgs> {
+        match self {
+            Self::Decide(args) => Some(&args.common.shape),
+            Self::Arithmetic(args) => Some(&args.common.shape),
+            Self::Train(args) => Some(&args.common.shape),
+            Self::Turn(args) => Some(&args.shape),
+            Self::Memory(args) => Some(&args.shape),
+            Self::Window(_) => None,
+        }
+    }
 }
 
 /// A flag of a bench without turns, as `--help` shows it: the ones that change nothing there are left out.
@@ -68,12 +83,8 @@ pub(super) fn parse_count(word: &str) -> Result<u32, String> {
 #[derive(Debug, Args)]
 #[command(mut_args(without_turns))]
 struct CommonArgs {
-    /// Random weights of a known shape, in place of a model: smollm-135m.
-    #[arg(long, value_name = "NAME", value_parser = ["smollm-135m"], conflicts_with = "model")]
-    shape: Option<String>,
-    /// How the random weights are quantised: f32, f16, q8_0, q4_0 or q4_k_m.
-    #[arg(long, value_name = "TYPE", default_value = "q4_0", value_parser = parse_mix, requires = "shape")]
-    quant: Mix,
+    #[command(flatten)]
+    shape: ShapeArgs,
     /// Seconds to measure each row for.
     #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
     seconds: f64,
@@ -88,12 +99,7 @@ impl CommonArgs {
     /// What is measured, for the numbers of agents that `--agents` names, else those of the older `--for`.
     fn plan(&self, sizes: &[u32]) -> Result<BenchPlan, AppError> {
         let (loaded, named) = self.settings.load_with_sizes()?;
-        Ok(BenchPlan {
-            config: loaded.config,
-            shape: self.shape.as_ref().map(|_| (SMOLLM_135M, self.quant)),
-            agents: named.unwrap_or_else(|| sizes.to_vec()),
-            seconds: self.seconds,
-        })
+        Ok(BenchPlan { config: loaded.config, agents: named.unwrap_or_else(|| sizes.to_vec()), seconds: self.seconds })
     }
 }
 
@@ -136,25 +142,23 @@ pub(super) struct TrainArgs {
     common: CommonArgs,
 }
 
-pub(super) fn parse_mix(word: &str) -> Result<Mix, String> {
-    let known = Mix::WORDS.iter().find(|(name, _)| *name == word).map(|(_, mix)| *mix);
-    known.ok_or_else(|| "write f32, f16, q8_0, q4_0 or q4_k_m".to_owned())
-}
-
 pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
+    if let Some(measured) = command.shape().and_then(ShapeArgs::measured_elsewhere) {
+        return measured;
+    }
     match command {
         BenchCommand::Decide(args) => decide(args)?,
         BenchCommand::Arithmetic(args) => arithmetic(args)?,
         BenchCommand::Train(args) => train(args)?,
-        BenchCommand::Turn(args) => return bench_turn::run(args),
-        BenchCommand::Memory(args) => return bench_memory::run(args),
+        BenchCommand::Turn(args) => bench_turn::run(args)?,
+        BenchCommand::Memory(args) => bench_memory::run(args)?,
         BenchCommand::Window(args) => bench_window::run(args)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Two columns: what was reached, and what part of the machine's limit that is.
-fn reached(reached: &Reached) -> String {
+pub(super) fn reached(reached: &Reached) -> String {
     format!("{:>7.1}  {:>11.0} %", reached.gflops, reached.share_of_limit * 100.0)
 }
 

@@ -1,7 +1,5 @@
 //! `evolora bench memory`: what a run without a window takes, by part.
 
-use std::process::ExitCode;
-
 use clap::{Arg, Args};
 
 use super::{bench::parse_count, bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
@@ -23,7 +21,7 @@ fn of_memory(flag: Arg) -> Arg {
 #[command(mut_args(of_memory))]
 pub(super) struct MemoryArgs {
     #[command(flatten)]
-    shape: ShapeArgs,
+    pub(super) shape: ShapeArgs,
     /// Turns of each of the two generations that are played.
     #[arg(long, value_name = "N", default_value_t = 60, value_parser = parse_count)]
     span: u32,
@@ -34,26 +32,25 @@ pub(super) struct MemoryArgs {
     settings: SettingsArgs,
 }
 
-pub(super) fn run(args: &MemoryArgs) -> Result<ExitCode, AppError> {
-    if let Some(measured) = args.shape.measured_elsewhere() {
-        return measured;
-    }
+pub(super) fn run(args: &MemoryArgs) -> Result<(), AppError> {
     let report = bench_memory(&MemoryPlan { config: args.settings.load()?.config, turns: args.span })?;
     if args.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     for part in &report.parts {
         say(&format!("{:>8.1} MB  {}", megabytes(part.bytes), part.name));
     }
     say(&summary(&report));
-    if report.streamed > 0 {
-        let file = megabytes(report.streamed);
-        say(&format!(
-            "{file:>8.1} MB  not counted: weights that stay in their file, of which the system keeps what it has room for"
-        ));
+    for part in &report.in_files {
+        say(&format!("{:>8.1} MB  not counted: {}", megabytes(part.bytes), part.name));
     }
-    Ok(ExitCode::SUCCESS)
+    if !report.in_files.is_empty() {
+        say(
+            "             of files the system keeps in memory what it has room for, and takes that back when it is needed",
+        );
+    }
+    Ok(())
 }
 
 fn megabytes(bytes: u64) -> f64 {

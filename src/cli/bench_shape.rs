@@ -1,4 +1,4 @@
-//! Random weights of a known shape, as a file, for benches that play whole runs.
+//! Random weights of a known shape, as a file, for benches.
 //!
 //! The program calls itself with that file: so what drawing the weights takes is not measured.
 
@@ -9,7 +9,7 @@ use std::{
 
 use clap::Args;
 
-use super::{bench::parse_mix, headless::STOPPED};
+use super::headless::STOPPED;
 use crate::{
     app::AppError,
     brain::files::Mix,
@@ -48,6 +48,11 @@ impl ShapeArgs {
         // What a signal ended has no code.
         Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(STOPPED)))
     }
+}
+
+fn parse_mix(word: &str) -> Result<Mix, String> {
+    let known = Mix::WORDS.iter().find(|(name, _)| *name == word).map(|(_, mix)| *mix);
+    known.ok_or_else(|| "write f32, f16, q8_0, q4_0 or q4_k_m".to_owned())
 }
 
 /// Arguments without some flags and their values.

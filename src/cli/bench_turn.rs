@@ -1,10 +1,13 @@
 //! `evolora bench turn`: what whole turns cost.
 
-use std::process::ExitCode;
-
 use clap::{Arg, Args};
 
-use super::{bench::parse_seconds, bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
+use super::{
+    bench::{parse_seconds, reached},
+    bench_shape::ShapeArgs,
+    output::say,
+    settings::SettingsArgs,
+};
 use crate::{
     app::AppError,
     lab::bench_turn::{TurnPlan, TurnRow, bench_turn},
@@ -25,7 +28,7 @@ fn of_turns(flag: Arg) -> Arg {
 #[command(mut_args(of_turns))]
 pub(super) struct TurnArgs {
     #[command(flatten)]
-    shape: ShapeArgs,
+    pub(super) shape: ShapeArgs,
     /// Measure without learning only, with it only, or both.
     #[arg(long, value_name = "WHEN", default_value = "both", value_parser = ["off", "on", "both"])]
     learning: String,
@@ -39,10 +42,7 @@ pub(super) struct TurnArgs {
     settings: SettingsArgs,
 }
 
-pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {
-    if let Some(measured) = args.shape.measured_elsewhere() {
-        return measured;
-    }
+pub(super) fn run(args: &TurnArgs) -> Result<(), AppError> {
     let (loaded, sizes) = args.settings.load_with_sizes()?;
     let learning = match args.learning.as_str() {
         "off" => vec![false],
@@ -53,7 +53,7 @@ pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {
     let plan = TurnPlan { config: loaded.config, agents, learning, seconds: args.seconds };
     if !args.json {
         say("agents  habitats  learning  turns/s  decisions/s  µs per agent  ms per turn (median)     p95  \
-             deciding  training  habitat  rest  peak memory");
+             deciding  training  habitat  rest  GFLOP/s  of the limit  peak memory");
     }
     let report = bench_turn(&plan, |row| {
         if !args.json {
@@ -70,8 +70,9 @@ pub(super) fn run(args: &TurnArgs) -> Result<ExitCode, AppError> {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());
     } else {
         say(&format!("\n{}; nobody dies here, and nothing is written to files", report.mind));
+        report.machine.iter().for_each(|machine| say(&machine.say()));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn line(row: &TurnRow) -> String {
@@ -80,7 +81,7 @@ fn line(row: &TurnRow) -> String {
         [shares.deciding, shares.training, shares.habitat, shares.rest].map(|share| format!("{:.0} %", share * 100.0));
     format!(
         "{:>6}  {:>8}  {:>8}  {:>7.1}  {:>11.0}  {:>12.1}  {:>20.3}  {:>6.3}  \
-         {deciding:>8}  {training:>8}  {habitat:>7}  {rest:>4}  {:>11}",
+         {deciding:>8}  {training:>8}  {habitat:>7}  {rest:>4}  {}  {:>11}",
         row.agents,
         row.habitats,
         if row.learns { "on" } else { "off" },
@@ -89,6 +90,7 @@ fn line(row: &TurnRow) -> String {
         row.agent_us,
         timing.median_ms,
         timing.p95_ms,
+        row.reached.as_ref().map_or_else(|| format!("{:>7}  {:>12}", "–", "–"), reached),
         timing.peak()
     )
 }

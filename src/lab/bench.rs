@@ -1,4 +1,4 @@
-//! Measures the speed and memory of decisions, with the default model, any other, or random weights of a known shape.
+//! Measures the speed and memory of decisions, with the default model or any other.
 
 use std::time::Instant;
 
@@ -11,13 +11,12 @@ use crate::{
     app::{AppError, llm_plan},
     brain::{
         BrainError, Llm, LlmPlan,
-        catalog::{free_memory, inspect},
-        files::{Keep, Mix, RandomTensors},
-        load_model,
-        model::{LanguageModel, Llama, LlamaConfig, RopeStyle},
+        catalog::inspect,
+        files::Mix,
+        model::{LlamaConfig, RopeStyle},
         pretrain::write_shape,
     },
-    config::{ModelSettings, RunConfig},
+    config::RunConfig,
     language::write_prompt,
     protocol::{
         AgentId, Bearing, Cell, CreatureId, Direction, HabitatId, Moment, Observation, StreamName, Streams, Thing,
@@ -33,8 +32,6 @@ const SPREAD: f32 = 0.02;
 pub struct BenchPlan {
     /// The settings: model, adapters, threads, seed.
     pub config: RunConfig,
-    /// Random weights of this shape, in place of a model from files.
-    pub shape: Option<(LlamaConfig, Mix)>,
     /// Numbers of agents to measure.
     pub agents: Vec<u32>,
     /// Seconds to measure each number of agents for, after a first round.
@@ -175,7 +172,7 @@ fn decide(
     Ok(DecideReport {
         model: facts.name,
         parameters: facts.parameters,
-        model_mib: (facts.model_bytes + facts.streamed_bytes) as f64 / f64::from(1 << 20),
+        model_mib: (facts.model_bytes + facts.streamed_bytes + facts.stored_bytes) as f64 / f64::from(1 << 20),
         adapter_kib: facts.adapter_bytes as f64 / 1024.0,
         tokens,
         threads: llm.threads(),
@@ -199,9 +196,7 @@ pub fn shape_file(shape: &LlamaConfig, mix: Mix) -> Result<NamedTempFile, AppErr
 
 /// What the machine can do, if there is something to measure with it.
 pub(super) fn machine(plan: &BenchPlan) -> Result<Machine, AppError> {
-    if plan.shape.is_none() {
-        inspect(&plan.config.model)?;
-    }
+    inspect(&plan.config.model)?;
     Ok(Machine::measure(plan.config.run.threads))
 }
 
@@ -209,25 +204,7 @@ pub(super) fn machine(plan: &BenchPlan) -> Result<Machine, AppError> {
 pub(super) fn mind(plan: &BenchPlan) -> Result<Llm, AppError> {
     let agents = u64::from(plan.agents.iter().copied().max().unwrap_or(1));
     let settings = LlmPlan { founder_spread: SPREAD, agents, ..llm_plan(&plan.config) };
-    let Some((shape, mix)) = &plan.shape else { return Ok(Llm::load(settings)?) };
-    // The default model's tokenizer serves: its tokens are in every vocabulary of that size.
-    let mut loaded = load_model(&ModelSettings { path: String::new(), ..plan.config.model.clone() })?;
-    if loaded.model.vocabulary() > shape.vocabulary {
-        return Err(BrainError::Setting("The shape's vocabulary is too small".to_owned()).into());
-    }
-    let mut weights =
-        RandomTensors::new(*mix, &mut streams(&plan.config).key(StreamName::Weights).at(Moment::new(0, 0)));
-    loaded.model = LanguageModel::Llama(Llama::load(shape.clone(), &mut weights, &Keep::as_is())?);
-    loaded.name = format!("random weights in {}", mix.word());
-    let llm = Llm::of(loaded, settings)?;
-    let need = (llm.facts().adapter_bytes * agents) >> 20;
-    match free_memory().map(|free| free >> 20) {
-        Some(free) if need > free => Err(BrainError::Setting(format!(
-            "The adapters of {agents} agents need about {need} MiB of memory and {free} MiB are free: name fewer with --agents"
-        ))
-        .into()),
-        _ => Ok(llm),
-    }
+    Ok(Llm::load(settings)?)
 }
 
 const fn streams(config: &RunConfig) -> Streams {

@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use crate::{
     app::{AppError, MemoryReport, Simulation, memory_report},
-    config::{LoraLayers, RunConfig},
+    config::{LoraLayers, MindKind, RunConfig},
+    protocol::MindFacts,
 };
 
 /// Generations that are played: learning, breeding and the learning of children.
@@ -42,14 +43,15 @@ pub struct MemoryBench {
     /// Turns that were played.
     pub turns: u64,
     /// The most resident memory of the process: mapped pages of the program and what it has taken.
+    #[serde(rename = "peak_bytes")]
     pub peak: u64,
     /// The parts, which add up to the peak.
     pub parts: Vec<Part>,
     /// What the peak should not exceed.
+    #[serde(rename = "line_bytes")]
     pub line: u64,
-    /// Bytes of weights that are in no part and not in the peak: they stay in their file, which the system keeps in memory of its own as
-    /// long as there is room.
-    pub streamed: u64,
+    /// What is in no part and not in the peak: it stays in files, which the system keeps in memory of its own as long as there is room.
+    pub in_files: Vec<Part>,
 }
 
 /// Plays and measures.
@@ -58,11 +60,11 @@ pub struct MemoryBench {
 /// The settings or the mind cannot be used, the mind stops answering, or the system does not tell what a process takes.
 pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     let begun = Status::read()?;
+    let bevy = without_a_model(&plan.config)?;
     let mut config = plan.config.clone();
     (config.run.generations, config.run.turns) = (GENERATIONS, plan.turns);
     let (agents, line, mind) = (config.habitat.agents * config.run.habitats, line(&config), config.mind.kind);
     let mut simulation = Simulation::new(config)?;
-    let loaded = Status::read()?;
     let facts = simulation.facts().cloned();
     while !simulation.is_finished() {
         simulation.step();
@@ -73,15 +75,51 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     let shelf = simulation.shelf().cloned();
     let report = memory_report(simulation.world_mut(), shelf.as_ref(), MemoryReport::default());
     let ended = Status::read()?;
+    let tokenizer = facts.as_ref().map_or(0, |facts| facts.tokenizer_bytes);
     Ok(MemoryBench {
-        streamed: facts.as_ref().map_or(0, |facts| facts.streamed_bytes),
+        in_files: in_files(facts.as_ref()),
         model: facts.map_or_else(|| mind.to_string(), |facts| facts.name),
         agents,
         turns: simulation.turns(),
         peak: ended.peak,
-        parts: parts(begun, loaded, ended, &report),
+        parts: parts(&Stages { begun, bevy, tokenizer, ended }, &report),
         line,
     })
+}
+
+/// What the process had taken, stage by stage.
+#[derive(Debug, Clone, Copy, Default)]
+struct Stages {
+    /// When the program began.
+    begun: Status,
+    /// What habitats grew it by, without a model.
+    bevy: u64,
+    /// The same of the tokenizer.
+    tokenizer: u64,
+    /// When all turns were over.
+    ended: Status,
+}
+
+/// What the same habitats take where `rules` decides.
+fn without_a_model(config: &RunConfig) -> Result<u64, AppError> {
+    let mut config = config.clone();
+    config.mind.kind = MindKind::Rules;
+    let before = Status::read()?;
+    let mut simulation = Simulation::new(config)?;
+    simulation.step();
+    Ok(Status::read()?.taken.saturating_sub(before.taken))
+}
+
+/// What stays in files.
+fn in_files(facts: Option<&MindFacts>) -> Vec<Part> {
+    let of = |facts: &MindFacts| {
+        let all = [
+            ("layers, each matrix read from the model's file for each product", facts.streamed_bytes),
+            ("embedding, rows read from the model's file", facts.stored_bytes),
+        ];
+        all.into_iter().filter(|(_, bytes)| *bytes > 0).map(|(name, bytes)| Part { name, bytes }).collect()
+    };
+    facts.map(of).unwrap_or_default()
 }
 
 /// The most that it should be: 60 MB with the model that ships, else 100 MB where adapters are in some layers, and 130 MB where
@@ -96,24 +134,29 @@ fn line(config: &RunConfig) -> u64 {
     megabytes * 1_000_000
 }
 
-fn parts(begun: Status, loaded: Status, ended: Status, report: &MemoryReport) -> Vec<Part> {
-    let MemoryReport { model, adapters, forebears, moments, caches, experiences, transcript, history, .. } = *report;
+fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
+    let Stages { begun, bevy, tokenizer, ended } = *stages;
+    let MemoryReport {
+        model, adapters, forebears, moments, caches, experiences, transcript, history, activations, ..
+    } = *report;
     let known = [
         ("program and libraries, mapped", ended.mapped),
         ("program at its start", begun.taken),
+        ("Bevy and habitats", bevy),
         ("weights in memory", model),
-        ("tokenizer, worker, habitats, what loading left", loaded.taken.saturating_sub(begun.taken + model)),
+        ("tokenizer", tokenizer),
         ("adapters, hall of fame", adapters),
         ("adapters of the dead whose children live", forebears),
         ("optimiser's moments", moments),
         ("keys and values", caches),
         ("experience", experiences),
         ("records", transcript + history),
+        ("activations that steps keep for their way back", activations),
     ];
     let mut parts: Vec<_> = known.into_iter().map(|(name, bytes)| Part { name, bytes }).collect();
     let sum = parts.iter().map(|part| part.bytes).sum::<u64>();
     parts.push(Part {
-        name: "numbers in flight, copies while breeding, what the allocator keeps",
+        name: "worker, rows and matrices in flight, copies while breeding, what the allocator keeps",
         bytes: ended.peak.saturating_sub(sum),
     });
     parts
@@ -157,13 +200,14 @@ mod tests {
         let text = "Name:\tx\nVmHWM:\t  1000 kB\nVmRSS:\t 900 kB\nRssAnon:\t 600 kB\nRssFile:\t 300 kB\n";
         let ended = Status::parse(text).unwrap();
         assert_eq!(ended, Status { peak: 1_024_000, taken: 614_400, mapped: 307_200 });
-        let (begun, loaded) = (Status { taken: 10_000, ..ended }, Status { taken: 400_000, ..ended });
+        let begun = Status { taken: 10_000, ..ended };
         let report = MemoryReport { model: 300_000, adapters: 20_000, moments: 40_000, ..MemoryReport::default() };
-        let parts = parts(begun, loaded, ended, &report);
+        let report = MemoryReport { activations: 5_000, ..report };
+        let parts = parts(&Stages { begun, bevy: 2_000, tokenizer: 70_000, ended }, &report);
         assert_eq!(parts.iter().map(|part| part.bytes).sum::<u64>(), ended.peak);
         let bytes = |name: &str| parts.iter().find(|part| part.name.starts_with(name)).map(|part| part.bytes);
-        assert_eq!((bytes("tokenizer"), bytes("optimiser")), (Some(90_000), Some(40_000)));
-        assert_eq!(bytes("numbers in flight"), Some(1_024_000 - 307_200 - 10_000 - 300_000 - 90_000 - 60_000));
+        assert_eq!((bytes("tokenizer"), bytes("optimiser"), bytes("Bevy")), (Some(70_000), Some(40_000), Some(2_000)));
+        assert_eq!(bytes("worker"), Some(1_024_000 - 307_200 - 10_000 - 300_000 - 72_000 - 65_000));
         assert_eq!(Status::parse("Name:\tx\n"), None);
     }
 

@@ -1,4 +1,4 @@
-//! Measures training steps, with the default model, any other, or random weights of a known shape.
+//! Measures training steps, with the default model or any other.
 
 use std::time::Instant;
 

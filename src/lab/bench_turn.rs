@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::bench::Timing;
+use super::{
+    bench::Timing,
+    machine::{Costs, Machine, Reached, Work},
+};
 use crate::{
     app::{AppError, Simulation, Spent},
-    brain::Shelf,
-    config::RunConfig,
+    brain::{Shelf, catalog::inspect, lora::AdapterLayout, quantise},
+    config::{MindKind, RunConfig},
     mind::is_learning,
 };
 
@@ -50,6 +53,9 @@ pub struct TurnRow {
     pub agent_us: f64,
     /// Where the time went.
     pub shares: Shares,
+    /// How near all turns come to what the machine can do; where a language model decides.
+    #[serde(flatten)]
+    pub reached: Option<Reached>,
     /// Of the prompts that were learned from, the share of which it was kept what the layers below the lowest adapter make of them;
     /// where there are such layers.
     pub hidden_kept: Option<f64>,
@@ -87,6 +93,8 @@ pub struct TurnReport {
     pub mind: String,
     /// Threads that were asked for, 0 for one per core.
     pub threads: u32,
+    /// What the machine can do, measured in the same run; where a language model decides.
+    pub machine: Option<Machine>,
     /// Per number of agents, without and with learning.
     pub rows: Vec<TurnRow>,
 }
@@ -97,15 +105,50 @@ pub struct TurnReport {
 /// The settings or the mind cannot be used, or the mind stops answering.
 pub fn bench_turn(plan: &TurnPlan, mut watch: impl FnMut(&TurnRow)) -> Result<TurnReport, AppError> {
     let (mut rows, mut mind) = (Vec::new(), String::new());
+    let limit = Limit::of(&plan.config)?;
     for agents in &plan.agents {
         for learns in &plan.learning {
-            let (row, name) = measure(endless(&plan.config, *agents, *learns), *agents, plan.seconds)?;
+            let config = endless(&plan.config, *agents, *learns);
+            let (row, name) = measure(config, *agents, plan.seconds, limit.as_ref())?;
             watch(&row);
             rows.push(row);
             mind = name;
         }
     }
-    Ok(TurnReport { mind, threads: plan.config.run.threads, rows })
+    Ok(TurnReport { mind, threads: plan.config.run.threads, machine: limit.map(|limit| limit.machine), rows })
+}
+
+/// What the machine can do, and what it has to.
+struct Limit {
+    machine: Machine,
+    costs: Costs,
+}
+
+impl Limit {
+    /// That of a run whose minds are a language model; it is measured now.
+    fn of(config: &RunConfig) -> Result<Option<Self>, AppError> {
+        if config.mind.kind != MindKind::Llm {
+            return Ok(None);
+        }
+        let info = inspect(&config.model)?;
+        let layout = AdapterLayout::choose(&config.lora, &info.shape.sites(), info.shape.layers())?;
+        let costs = Costs::of_shape(&info.shape, info.weights_bytes(quantise(config.model.quant)), &layout);
+        Ok(Some(Self { machine: Machine::measure(config.run.threads), costs }))
+    }
+
+    /// How near so many turns come to it.
+    fn reached(&self, spent: &Spent, (turns, agents): (u32, u32), total: Duration) -> Reached {
+        self.work(spent, turns, agents).reached(total.as_secs_f64() * 1e3, &self.machine)
+    }
+
+    /// What so many turns had to do. A sample has as many tokens as a decision.
+    fn work(&self, spent: &Spent, turns: u32, agents: u32) -> Work {
+        let tokens = spent.tokens as f64 / (f64::from(turns) * f64::from(agents));
+        let round = self.costs.deciding(agents, tokens);
+        let all = Work { flop: round.flop * f64::from(turns), bytes: round.bytes * f64::from(turns) };
+        // Weights that lessons read are the decisions' over again.
+        all.and(Work { bytes: 0.0, ..self.costs.learning(1, tokens * spent.samples as f64) })
+    }
 }
 
 /// Settings under which so many agents live, and nobody dies.
@@ -120,7 +163,7 @@ fn endless(config: &RunConfig, agents: u32, learns: bool) -> RunConfig {
     config
 }
 
-fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, String), AppError> {
+fn measure(config: RunConfig, agents: u32, seconds: f64, limit: Option<&Limit>) -> Result<(TurnRow, String), AppError> {
     let (habitats, learns) = (config.run.habitats, is_learning(&config));
     // Until everybody has a mind, and the first lessons have been learned.
     let warm_up = config.learning.warm_up + config.learning.every + 1;
@@ -145,6 +188,7 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
     let uses = hidden(&simulation);
     let found = uses.found.saturating_sub(hidden_before.found) as f64;
     let asked = found + uses.missed.saturating_sub(hidden_before.missed) as f64;
+    let spent = simulation.spent().since(&before);
     let turns_per_s = times.len() as f64 / total.as_secs_f64();
     let decisions_per_s = turns_per_s * f64::from(agents);
     let row = TurnRow {
@@ -154,7 +198,8 @@ fn measure(config: RunConfig, agents: u32, seconds: f64) -> Result<(TurnRow, Str
         turns_per_s,
         decisions_per_s,
         agent_us: 1e6 / decisions_per_s,
-        shares: Shares::of(&simulation.spent().since(&before), total),
+        shares: Shares::of(&spent, total),
+        reached: limit.map(|limit| limit.reached(&spent, (times.len() as u32, agents), total)),
         timing: Timing::of(times),
         hidden_kept: (asked > 0.0).then(|| found / asked),
     };
@@ -168,13 +213,31 @@ mod tests {
     #[test]
     fn time_that_was_spent_side_by_side_is_not_counted_twice() {
         let ms = Duration::from_millis;
-        let spent = Spent { deciding: ms(40), training: ms(30), habitat: ms(20), waiting: ms(75) };
+        let spent = Spent { deciding: ms(40), training: ms(30), habitat: ms(20), waiting: ms(75), ..Spent::default() };
         let close = |a: f64, b: f64| (a - b).abs() < 1e-9;
         let shares = Shares::of(&spent, ms(100));
         assert!(close(shares.deciding, 0.4) && close(shares.training, 0.3) && close(shares.habitat, 0.2), "{shares:?}");
         assert!(close(shares.rest, 0.1), "{shares:?}");
         let beside = Shares::of(&Spent { waiting: ms(50), ..spent }, ms(75));
         assert!(close(beside.training, 10.0 / 75.0) && close(beside.rest, 5.0 / 75.0), "{beside:?}");
+    }
+
+    #[test]
+    fn the_work_of_turns_is_that_of_their_decisions_and_lessons() {
+        let info = inspect(&RunConfig::default().model).unwrap();
+        let layout = AdapterLayout::choose(&RunConfig::default().lora, &info.shape.sites(), 3).unwrap();
+        let machine = Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, copy_gbytes: 1e3 };
+        let limit = Limit { machine, costs: Costs::of_shape(&info.shape, info.weights_bytes(None), &layout) };
+        // Five turns of four agents, 24 tokens a decision; two samples.
+        let spent = Spent { tokens: 480, samples: 2, ..Spent::default() };
+        let work = limit.work(&spent, 5, 4);
+        // Three layers of q, k, v, o [64 → 64] and the MLP's [64 → 224]; adapters on q, v, o and down.
+        let (weights, adapter) = (3.0 * (4.0 * 4096.0 + 3.0 * 14336.0), 3.0 * 8.0 * (3.0 * 128.0 + 288.0));
+        let (decided, learned) = (2.0 * (weights + adapter) * 480.0, 2.0 * (2.0 * weights + 3.0 * adapter) * 48.0);
+        assert!((work.flop / (decided + learned) - 1.0).abs() < 1e-12, "{work:?}");
+        let reached = limit.reached(&spent, (5, 4), Duration::from_millis(10));
+        assert!((reached.gflops - (decided + learned) / 1e7).abs() < 1e-9, "{reached:?}");
+        assert!((reached.share_of_limit - reached.gflops / 100.0).abs() < 1e-9, "{reached:?}");
     }
 
     #[test]

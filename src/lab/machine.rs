@@ -109,6 +109,12 @@ impl Work {
         Reached { gflops: self.flop / ms / 1e6, floor_ms, share_of_limit: floor_ms / ms }
     }
 
+    /// This and other work.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { flop: self.flop + other.flop, bytes: self.bytes + other.bytes }
+    }
+
     /// The part that falls to one of `agents` agents.
     #[must_use]
     pub fn share(self, agents: u32) -> Self {
@@ -132,8 +138,13 @@ pub struct Costs {
 impl Costs {
     /// Those of a model with adapters of a layout.
     pub fn of(model: &LanguageModel, layout: &AdapterLayout) -> Self {
-        let bits = model.bytes() as f64 / model.parameters() as f64;
-        Self::new(&model.shape(), layout, bits)
+        let bytes = model.bytes() + model.streamed_bytes() + model.stored_bytes();
+        Self::new(&model.shape(), layout, bytes as f64 / model.parameters() as f64)
+    }
+
+    /// The same of a shape whose weights take so many bytes together.
+    pub fn of_shape(shape: &ModelShape, bytes: u64, layout: &AdapterLayout) -> Self {
+        Self::new(shape, layout, bytes as f64 / shape.parameters() as f64)
     }
 
     /// Those of a shape whose weights take `each` bytes on average.

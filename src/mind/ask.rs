@@ -32,6 +32,8 @@ pub struct Asked {
     pub at: Option<Instant>,
     /// Time that the worker took for the last answer.
     pub took: Option<Duration>,
+    /// Tokens that it read for that.
+    pub tokens: u64,
 }
 
 impl Asked {

@@ -75,6 +75,7 @@ pub(super) fn receive_thoughts(
         Some(Reply::Thought(thoughts)) if fits(&thoughts, &asked) => {
             state.note_answer(asked.pace());
             asked.took = Some(thoughts.elapsed);
+            asked.tokens = thoughts.thoughts.iter().map(|thought| u64::from(thought.tokens)).sum();
             Some(thoughts.thoughts)
         }
         Some(Reply::Failed { epoch, reason }) if epoch == asked.epoch => {

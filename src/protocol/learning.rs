@@ -76,6 +76,8 @@ pub struct Learned {
     pub gradient: f64,
     /// Updates of this adapter so far: its version.
     pub version: u64,
+    /// Samples that its steps went through.
+    pub samples: u32,
     /// Why nothing was learned: a number was not finite. The adapter is as it was before the lesson.
     pub refused: Option<String>,
 }

@@ -109,6 +109,10 @@ pub struct MindFacts {
     pub model_bytes: u64,
     /// Bytes of those that stay in their file and are read for each product.
     pub streamed_bytes: u64,
+    /// Bytes of the embedding in its file, where only rows of it are read.
+    pub stored_bytes: u64,
+    /// Bytes by which the process grew when the tokenizer was loaded, where the system tells.
+    pub tokenizer_bytes: u64,
     /// Bytes that each agent's adapter takes.
     pub adapter_bytes: u64,
 }

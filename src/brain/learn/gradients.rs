@@ -284,9 +284,12 @@ fn the_same_bits_with_any_room_and_any_company() {
         };
         let all = case.slopes();
         for room in [0, 40_000, 60_000] {
-            let teacher = Teacher { room, ..case.teacher(None) };
+            let activations = Gauge::default();
+            let teacher = Teacher { room, activations: &activations, ..case.teacher(None) };
             let tight = teacher.slopes(&case.rule, &[exercise(0), exercise(1)]).unwrap();
             assert!(tight == all, "{base}, {room} bytes");
+            // What is not kept is not counted.
+            assert!((1..case.activations.most()).contains(&activations.most()), "{base}, {room} bytes");
         }
         for (at, together) in all.iter().enumerate() {
             let alone = case.teacher(None).slopes(&case.rule, &[exercise(at)]).unwrap();

@@ -2,6 +2,7 @@
 //!
 //! This room does *not* know agents, or where experience comes from.
 
+mod gauge;
 #[cfg(test)]
 mod gradients;
 mod hidden;
@@ -9,6 +10,7 @@ mod objective;
 mod optimiser;
 mod step;
 
+pub use gauge::{Gauge, Held};
 pub use hidden::{HiddenStates, Uses};
 pub use objective::{SampleLoss, Target, sample_loss};
 pub use optimiser::{Moments, Numbers, norm, update};

@@ -16,6 +16,7 @@ use super::{
         lora::{ActiveAdapters, Adapter, AdapterLayout},
         model::{Batch, LanguageModel, Tape},
     },
+    gauge::Gauge,
     hidden::HiddenStates,
     objective::{Target, sample_loss},
     optimiser::Numbers,
@@ -61,6 +62,8 @@ pub struct Teacher<'a> {
     /// Where hidden states below the lowest adapter are kept from lesson to lesson. With it and without it, the numbers are the
     /// same bits.
     pub hidden: Option<&'a HiddenStates>,
+    /// Where it is noted how much the way forward kept.
+    pub activations: &'a Gauge,
 }
 
 impl Teacher<'_> {
@@ -96,6 +99,7 @@ impl Teacher<'_> {
             trail.push(tape, self.room)?;
             x = to;
         }
+        let _held = self.activations.hold(trail.bytes_in_all());
         if lowest == model.layers() {
             x = x.index_select(&Tensor::new(laid.wanted.as_slice(), x.device())?, 0)?;
         }
@@ -194,6 +198,12 @@ impl Trail {
             self.again.push(lowest.into_input()?);
         }
         Ok(())
+    }
+
+    /// Bytes of all that is kept, inputs and all.
+    fn bytes_in_all(&self) -> u64 {
+        let inputs = self.again.iter().map(|input| input.elem_count() * input.dtype().size_in_bytes());
+        (self.bytes + inputs.sum::<usize>()) as u64
     }
 
     /// The uppermost block.

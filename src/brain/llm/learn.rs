@@ -123,6 +123,7 @@ impl Llm {
             match self.slopes_of(&samples, &adapters, rule) {
                 Ok(slopes) => {
                     for (pupil, slope) in present.iter_mut().zip(slopes) {
+                        pupil.learned.samples += pupil.lesson.steps[step].len() as u32;
                         self.move_on(pupil, &slope, rule);
                     }
                 }
@@ -156,6 +157,7 @@ impl Llm {
             with_a: self.trains_a(),
             room: if self.is_small() { usize::MAX } else { self.room() },
             hidden: self.hidden.as_ref(),
+            activations: self.shelf.activations(),
         };
         teacher.slopes(rule, &exercises)
     }
@@ -190,6 +192,7 @@ fn blank_report(lesson: &Lesson, mind: &Mind) -> Learned {
         kl: None,
         gradient: 0.0,
         version: mind.moments.steps,
+        samples: 0,
         refused: None,
     }
 }

@@ -20,6 +20,7 @@ pub(super) struct Case {
     pub(super) prompts: Vec<Vec<Vec<u32>>>,
     pub(super) targets: Vec<Vec<Target>>,
     pub(super) rule: LearningRule,
+    pub(super) activations: Gauge,
 }
 
 impl Case {
@@ -80,7 +81,7 @@ impl Case {
             vec![target(3, 2.0), target(0, -1.0), target(1, 4.0)],
         ];
         let rule = LearningRule { entropy: 0.2, kl: 0.3, ..LearningRule::default() };
-        Self { model, scorer, layout, adapters, prompts, targets, rule }
+        Self { model, scorer, layout, adapters, prompts, targets, rule, activations: Gauge::default() }
     }
 
     pub(super) fn slopes(&self) -> Vec<Slope> {
@@ -101,6 +102,7 @@ impl Case {
             with_a: true,
             room: usize::MAX,
             hidden,
+            activations: &self.activations,
         }
     }
 
