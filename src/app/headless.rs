@@ -246,8 +246,10 @@ impl Simulation {
         self.spent.waiting += answered - asked;
         self.spent.habitat += (asked - begun) + answered.elapsed();
         let asked = world.resource::<Asked>();
-        self.spent.deciding += asked.took.unwrap_or_default();
-        self.spent.tokens += asked.tokens;
+        if !asked.stood_in {
+            self.spent.deciding += asked.took.unwrap_or_default();
+            self.spent.tokens += asked.tokens;
+        }
         for lessons in self.lessons.read(world.resource()) {
             self.spent.training += Duration::from_secs_f64(lessons.ms / 1e3);
             self.spent.samples += lessons.learned.iter().map(|one| u64::from(one.samples)).sum::<u64>();

@@ -31,7 +31,7 @@ pub enum BrainError {
     },
     /// A model's file is no longer the one that was opened.
     #[error(
-        "{path} was changed while weights were still read from it; start again, with a copy that nobody writes to meanwhile."
+        "{path} was changed while the model was being read from it; start again, and leave the file alone for as long as the program runs."
     )]
     Changed {
         /// The file.

@@ -50,7 +50,8 @@ pub struct LoadedModel {
     pub chat: Option<ChatTemplate>,
 }
 
-/// Loads the model that the settings name; the one that ships where they name none.
+/// Loads the model that the settings name; the one that ships where they name none. Quantised layers stay in their GGUF file where the
+/// settings say so, however small it is; whether that is worth it says [`streams`].
 ///
 /// # Errors
 /// There is none, it is broken or of a kind that is not known, or the device is not there.

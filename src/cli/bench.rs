@@ -159,7 +159,7 @@ pub(super) fn run(command: &BenchCommand) -> Result<ExitCode, AppError> {
 
 /// Two columns: what was reached, and what part of the machine's limit that is.
 pub(super) fn reached(reached: &Reached) -> String {
-    format!("{:>7.1}  {:>11.0} %", reached.gflops, reached.share_of_limit * 100.0)
+    format!("{:>7.1}  {:>10.0} %", reached.gflops, reached.share_of_limit * 100.0)
 }
 
 fn decide(args: &DecideArgs) -> Result<(), AppError> {

@@ -251,3 +251,28 @@ fn peak_memory() -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_files_layers_stay_in_it_and_decide_the_same_to_the_bit() {
+        let shape = LlamaConfig { layers: 2, vocabulary: 4096, ..SMOLLM_135M };
+        let file = shape_file(&shape, Mix::Q4).unwrap();
+        let thoughts = |stream| {
+            let mut config = RunConfig::default();
+            config.model.path = file.path().to_string_lossy().into_owned();
+            config.model.stream = stream;
+            let plan = BenchPlan { config: config.clone(), agents: vec![2], seconds: 0.0 };
+            let mut llm = mind(&plan).unwrap();
+            let facts = llm.facts();
+            let thoughts = llm.think(&thinkers(&config, 2, 0)).unwrap();
+            let policies: Vec<_> = thoughts.into_iter().map(|thought| thought.policy).collect();
+            (facts.streamed_bytes > facts.model_bytes, facts.stored_bytes > 0, policies)
+        };
+        let (there, here) = (thoughts(RunConfig::default().model.stream), thoughts(false));
+        assert_eq!((there.0, there.1), (true, true), "as it comes");
+        assert!(!here.0 && there.2 == here.2);
+    }
+}

@@ -45,7 +45,8 @@ pub struct MemoryBench {
     /// The most resident memory of the process: mapped pages of the program and what it has taken.
     #[serde(rename = "peak_bytes")]
     pub peak: u64,
-    /// The parts, which add up to the peak.
+    /// The parts. The last is what the others leave of the peak: those that were weighed at different times (Bevy and the tokenizer as they
+    /// were loaded, activations at their most) may hide some of it.
     pub parts: Vec<Part>,
     /// What the peak should not exceed.
     #[serde(rename = "line_bytes")]
@@ -142,7 +143,7 @@ fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
     let known = [
         ("program and libraries, mapped", ended.mapped),
         ("program at its start", begun.taken),
-        ("Bevy and habitats", bevy),
+        ("Bevy and habitats, with `rules` as minds", bevy),
         ("weights in memory", model),
         ("tokenizer", tokenizer),
         ("adapters, hall of fame", adapters),

@@ -109,7 +109,7 @@ pub fn bench_turn(plan: &TurnPlan, mut watch: impl FnMut(&TurnRow)) -> Result<Tu
     for agents in &plan.agents {
         for learns in &plan.learning {
             let config = endless(&plan.config, *agents, *learns);
-            let (row, name) = measure(config, *agents, plan.seconds, limit.as_ref())?;
+            let (row, name) = measure(config, plan.seconds, limit.as_ref())?;
             watch(&row);
             rows.push(row);
             mind = name;
@@ -141,7 +141,8 @@ impl Limit {
         self.work(spent, turns, agents).reached(total.as_secs_f64() * 1e3, &self.machine)
     }
 
-    /// What so many turns had to do. A sample has as many tokens as a decision.
+    /// What so many turns had to do. A sample is taken to have as many tokens as a decision; the bare model's reading of it, where `KL_TO_BASE`
+    /// asks for that, is not counted.
     fn work(&self, spent: &Spent, turns: u32, agents: u32) -> Work {
         let tokens = spent.tokens as f64 / (f64::from(turns) * f64::from(agents));
         let round = self.costs.deciding(agents, tokens);
@@ -163,8 +164,9 @@ fn endless(config: &RunConfig, agents: u32, learns: bool) -> RunConfig {
     config
 }
 
-fn measure(config: RunConfig, agents: u32, seconds: f64, limit: Option<&Limit>) -> Result<(TurnRow, String), AppError> {
+fn measure(config: RunConfig, seconds: f64, limit: Option<&Limit>) -> Result<(TurnRow, String), AppError> {
     let (habitats, learns) = (config.run.habitats, is_learning(&config));
+    let agents = config.habitat.agents * habitats;
     // Until everybody has a mind, and the first lessons have been learned.
     let warm_up = config.learning.warm_up + config.learning.every + 1;
     let kind = config.mind.kind;

@@ -30,9 +30,7 @@ pub struct GgufFile {
     path: PathBuf,
     file: BufReader<Box<dyn Source>>,
     content: Content,
-    /// Whether it is on disk, where a part of it may stay.
-    is_on_disk: bool,
-    /// The file once more, for what stays in it.
+    /// The same file, for what stays in it, as it was before anything was read; where it is on disk.
     disk: Option<Arc<StoredFile>>,
     /// GGUF's names for the tensors that the models ask for by Hugging Face's.
     rename: fn(&str) -> String,
@@ -45,7 +43,9 @@ impl GgufFile {
     /// It cannot be read, or its header contradicts itself or the file's size.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| BrainError::read(path, error))?;
-        Ok(Self { is_on_disk: true, ..Self::read(path, Box::new(file))? })
+        let again = file.try_clone().map_err(|error| BrainError::read(path, error))?;
+        let disk = Some(Arc::new(StoredFile::new(path.to_owned(), again)?));
+        Ok(Self { disk, ..Self::read(path, Box::new(file))? })
     }
 
     /// Reads a file that is in memory; `path` is its name in messages.
@@ -61,7 +61,7 @@ impl GgufFile {
         vet_gguf(&mut file).map_err(|what| BrainError::file(path, what))?;
         file.rewind().map_err(|error| BrainError::read(path, error))?;
         let content = Content::read(&mut file).map_err(|error| BrainError::file(path, error))?;
-        Ok(Self { path: path.to_owned(), file, content, is_on_disk: false, disk: None, rename: llama_name })
+        Ok(Self { path: path.to_owned(), file, content, disk: None, rename: llama_name })
     }
 
     /// The file's path.
@@ -137,7 +137,7 @@ impl GgufFile {
 
     /// A matrix as it lies in the file, if that is on disk and the matrix can be used as it is.
     fn stored(&mut self, name: &str, shape: [usize; 2], keep: &Keep) -> Result<Option<StoredRows>> {
-        let Some(info) = self.content.tensor_infos.get(&(self.rename)(name)).filter(|_| self.is_on_disk) else {
+        let (Some(info), Some(disk)) = (self.content.tensor_infos.get(&(self.rename)(name)), &self.disk) else {
             return Ok(None);
         };
         if info.shape.dims() != shape
@@ -147,15 +147,7 @@ impl GgufFile {
             return Ok(None);
         }
         let (dtype, begin) = (info.ggml_dtype, self.content.tensor_data_offset + info.offset);
-        // Opened once more, for all that stays in it.
-        let disk = match &self.disk {
-            Some(disk) => Arc::clone(disk),
-            None => {
-                let disk = File::open(&self.path).map_err(|error| BrainError::read(&self.path, error))?;
-                Arc::clone(self.disk.insert(Arc::new(StoredFile::new(self.path.clone(), disk)?)))
-            }
-        };
-        Ok(Some(StoredRows::new(disk, begin, dtype, shape)))
+        Ok(Some(StoredRows::new(Arc::clone(disk), begin, dtype, shape)))
     }
 
     /// The same of a matrix that shall be read for each product, if it is quantised.

@@ -194,3 +194,26 @@ pub(in crate::brain) fn multiply(a: Factor, b: Factor, out: &mut [f32], scale: O
     // SAFETY: the target is all of `out`, which is borrowed.
     unsafe { Target { numbers: out.as_mut_ptr(), rows, width }.write(0..width, a, b, scale) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_any_number_are_put_where_they_belong() {
+        for count in [0, 1, 15, 16, 17, 40, 48] {
+            let (width, sums) = (count + 3, (1..=count + 5).map(|at| at as f32).collect::<Vec<_>>());
+            let mut out = vec![-1.0; 3 * width];
+            // SAFETY: the target is borrowed.
+            unsafe { Target::of(&mut out, width).put(1, 2..2 + count, &sums, false) };
+            let expected = |at: usize| {
+                let (row, column) = (at / width, at % width);
+                if row == 1 && (2..2 + count).contains(&column) { column as f32 - 1.0 } else { -1.0 }
+            };
+            assert!(out.iter().enumerate().all(|(at, out)| *out == expected(at)), "{count}: {out:?}");
+            // SAFETY: as above.
+            unsafe { Target::of(&mut out, width).put(1, 2..2 + count, &sums, true) };
+            assert!((0..count).all(|at| out[width + 2 + at] == 2.0 * sums[at]), "{count}, added: {out:?}");
+        }
+    }
+}

@@ -51,9 +51,15 @@ impl StoredFile {
     }
 
     fn read(&self, at: u64, bytes: &mut [u8]) -> Result<()> {
-        let read = read_at(&self.file, at, bytes).and_then(|()| state(&self.file));
-        let now = read.map_err(|error| BrainError::read(&self.path, error))?;
-        if now == self.begun { Ok(()) } else { Err(BrainError::Changed { path: self.path.clone() }) }
+        self.unchanged(read_at(&self.file, at, bytes))
+    }
+
+    /// What came of reading, unless the file is no longer what it was: then that is the reason for whatever it was.
+    fn unchanged(&self, read: io::Result<()>) -> Result<()> {
+        match state(&self.file) {
+            Ok(now) if now != self.begun => Err(BrainError::Changed { path: self.path.clone() }),
+            now => read.and(now.map(|_| ())).map_err(|error| BrainError::read(&self.path, error)),
+        }
     }
 
     /// The same of much, by all threads that make products together.
@@ -61,11 +67,11 @@ impl StoredFile {
         let (count, failed) = (bytes.len(), OnceLock::new());
         let pieces = (at..).step_by(PIECE).zip(bytes.chunks_mut(PIECE));
         with_each(count, pieces, |(at, piece)| {
-            if let Err(error) = self.read(at, piece) {
+            if let Err(error) = read_at(&self.file, at, piece) {
                 failed.get_or_init(|| error);
             }
         });
-        failed.into_inner().map_or(Ok(()), Err)
+        self.unchanged(failed.into_inner().map_or(Ok(()), Err))
     }
 }
 
@@ -268,10 +274,10 @@ mod tests {
             assert!(error.contains("Row 40 of a table with 40"), "{error}");
             file.set_len(100).unwrap();
             let error = stored.rows(&[39]).unwrap_err().to_string();
-            assert!(error.contains("table"), "{error}");
+            assert!(error.contains("table was changed"), "{error}");
             let x = Tensor::zeros((1, 256), candle_core::DType::F32, &Device::Cpu).unwrap();
             let error = stored.apply(&x, None).unwrap_err().to_string();
-            assert!(error.contains("table") && stored.whole().is_err(), "{error}");
+            assert!(error.contains("table was changed") && stored.whole().is_err(), "{error}");
             let mut out = [0.0; 40];
             let mut inputs = Inputs::new(&[0.0; 256], Arithmetic::Int8);
             assert!(stored.apply_to_inputs(&mut inputs, &mut out, None, false).is_err());

@@ -141,8 +141,8 @@ impl MachineModel {
         if total as f64 >= NEAR * line as f64 {
             let place = if total > line { "over" } else { "near" };
             hints.push(format!(
-                "The minds take {:.1} MB, {place} the line of {:.0} MB. Less: a smaller model, coarser weights (QUANT=q4_0) or \
-                 a quantised GGUF file, in which layers stay (STREAM_WEIGHTS=true), adapters of lower rank or in fewer layers (LORA_LAYERS), fewer agents.",
+                "The minds take {:.1} MB, {place} the line of {:.0} MB. Less: a smaller model, coarser weights (QUANT=q4_0, or \
+                 a quantised GGUF file, in which layers may stay: STREAM_WEIGHTS), adapters of lower rank or in fewer layers (LORA_LAYERS), fewer agents.",
                 total as f64 / 1e6,
                 line as f64 / 1e6
             ));
