@@ -158,6 +158,12 @@ fn facts(ui: &mut Ui, model: &MachineModel) {
     fact(ui, "Device", if model.gpu { "GPU" } else { "CPU" }, palette::TEXT);
     fact(ui, "SHA-256", facts.sha256.get(..SHORT).unwrap_or(&facts.sha256), palette::TEXT).on_hover_text(&facts.sha256);
     fact(ui, "File", &facts.file, palette::TEXT);
+    if facts.in_file > 0 {
+        let stay = format!("{:.1} MB of weights stay there", facts.in_file as f64 / 1e6);
+        fact(ui, "", &stay, palette::TEXT).on_hover_text(
+            "They are read as they are needed, and take no memory of the program's own (STREAM_WEIGHTS).",
+        );
+    }
 }
 
 /// A row of a name and a word, both from the left; what does not fit is shown by the pointer.

@@ -41,6 +41,8 @@ pub struct ModelFacts {
     pub file: String,
     /// How its weights are kept: `f32`, `q8_0`.
     pub quantisation: String,
+    /// Bytes of weights that stay in the file and take no memory of the program's own.
+    pub in_file: u64,
     /// How many weights it has.
     pub parameters: u64,
     /// SHA-256 of its files, in hexadecimal.

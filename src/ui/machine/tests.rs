@@ -18,6 +18,7 @@ fn model() -> MachineModel {
             name: "tinystories-3m".to_owned(),
             file: "models/tinystories-3m/model.safetensors".to_owned(),
             quantisation: "q8_0".to_owned(),
+            in_file: 60_040_000,
             parameters: 8_278_400,
             sha256: "0123456789abcdef0123456789abcdef".to_owned(),
         }),
@@ -61,6 +62,7 @@ fn the_numbers_are_those_of_the_model() {
     harness.get_by_label("8\u{2009}278\u{2009}400, q8_0");
     harness.get_by_label("0123456789ab");
     harness.get_by_label("CPU");
+    harness.get_by_label("60.0 MB of weights stay there");
     harness.get_by_label("Round times");
     harness.get_by_label("The last 20 rounds; the longest took 200 ms.");
 }

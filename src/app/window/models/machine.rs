@@ -46,6 +46,7 @@ pub(super) fn read(world: &mut World, panels: &mut Panels) {
             name: facts.name.clone(),
             file: facts.path.display().to_string(),
             quantisation: quantisation(facts.model_bytes + facts.streamed_bytes + facts.stored_bytes, facts.parameters),
+            in_file: facts.streamed_bytes + facts.stored_bytes,
             parameters: facts.parameters,
             sha256: facts.sha256.clone(),
         }),
