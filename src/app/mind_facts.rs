@@ -8,7 +8,7 @@ use bevy::prelude::*;
 
 use crate::{
     brain::{
-        KeptAdapter, Shelf,
+        KeptAdapter, Resident, Shelf,
         lora::{Adapter, SiteNorm},
     },
     mind::{Experience, Memories, WorkerState},
@@ -154,15 +154,7 @@ fn history_bytes(world: &World) -> u64 {
 
 /// Resident memory of this process, and its peak, in bytes.
 fn process_memory() -> (Option<u64>, Option<u64>) {
-    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let field = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? << 10)
-    };
-    match field("VmRSS:") {
-        Some(resident) => (Some(resident), field("VmHWM:")),
-        None => (other_systems(), None),
-    }
+    Resident::read().map_or_else(|| (other_systems(), None), |of| (Some(of.now), Some(of.peak)))
 }
 
 /// What the system tells where there is no `/proc`.

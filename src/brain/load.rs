@@ -15,6 +15,7 @@ use super::{
         GgufFile, Keep, MlxFolder, PickleFile, SafetensorsFolder, Tensors, read_hf_config, read_json, read_llama_config,
     },
     model::{GptNeo, LanguageModel, Llama, ModelShape},
+    resident::Resident,
 };
 use crate::{
     checksum::sha256,
@@ -112,7 +113,7 @@ pub(super) fn shipped() -> Result<GgufFile> {
 fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedModel> {
     let path = file.path().to_owned();
     let name = file.text("general.name").map_or_else(|| name_of(&path, Format::Gguf), str::to_owned);
-    let (tokenizer, tokenizer_bytes) = grown(|| Tokenizer::from_gguf(&file));
+    let (tokenizer, tokenizer_bytes) = Resident::grown(|| Tokenizer::from_gguf(&file));
     let tokenizer = tokenizer?;
     let named = |key: &str| file.whole(&format!("tokenizer.ggml.{key}_token_id")).and_then(|id| u32::try_from(id).ok());
     let ends = end_tokens(&tokenizer, [named("eos"), named("eot")].into_iter().flatten());
@@ -128,7 +129,7 @@ fn load_gguf(mut file: GgufFile, sha256: String, keep: &Keep) -> Result<LoadedMo
 
 fn load_folder(folder: &Path, format: Format, keep: &Keep) -> Result<LoadedModel> {
     let (shape, quantised) = read_hf_config(folder)?;
-    let (tokenizer, tokenizer_bytes) = grown(|| Tokenizer::from_file(&folder.join("tokenizer.json")));
+    let (tokenizer, tokenizer_bytes) = Resident::grown(|| Tokenizer::from_file(&folder.join("tokenizer.json")));
     let tokenizer = tokenizer?;
     let mut files: Box<dyn Tensors> = match (format, quantised) {
         (Format::Pytorch, _) => Box::new(PickleFile::open(&folder.join("pytorch_model.bin"))?),
@@ -170,18 +171,6 @@ fn end_tokens(tokenizer: &Tokenizer, named: impl Iterator<Item = u32>) -> Vec<u3
     ends.sort_unstable();
     ends.dedup();
     ends
-}
-
-/// What something gives, and the bytes by which the memory that this process has taken grew meanwhile, where the system tells.
-fn grown<T>(make: impl FnOnce() -> T) -> (T, u64) {
-    let taken = || {
-        let status = std::fs::read_to_string("/proc/self/status").ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
-        line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib << 10)
-    };
-    let before = taken();
-    let made = make();
-    (made, before.zip(taken()).map_or(0, |(before, after)| after.saturating_sub(before)))
 }
 
 /// Refuses a model whose tokenizer spells tokens that it does not know.

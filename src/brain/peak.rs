@@ -6,7 +6,7 @@ use std::{hint::black_box, time::Instant};
 
 use rayon::ThreadPoolBuilder;
 
-use super::kernel::{Code, Factor, Rounded, WholeRows, multiply, product_rounded};
+use super::kernel::{self, Code, Factor, Rounded, WholeRows, multiply, product_rounded};
 
 /// Shapes that are tried, of which the fastest counts: rows, entries of a row, columns of the result. The first is a layer of
 /// SmolLM-135M for twenty agents; the others are as wide as the caches of usual processors like them.
@@ -35,6 +35,11 @@ pub fn peak_int8(threads: usize, seconds: f64) -> f64 {
     let Ok(pool) = ThreadPoolBuilder::new().num_threads(threads).build() else { return 0.0 };
     let each = seconds / SHAPES.len() as f64;
     SHAPES.into_iter().map(|shape| pool.install(|| int8_rate(shape, each))).fold(0.0, f64::max)
+}
+
+/// The names of the processor's instructions that this program's own products use: in f32, and in int8.
+pub fn instructions() -> [&'static str; 2] {
+    kernel::instructions()
 }
 
 /// Weights that are bytes, all with one scale.

@@ -10,7 +10,7 @@ use super::machine::{Costs, Machine, Reached};
 use crate::{
     app::{AppError, llm_plan},
     brain::{
-        BrainError, Llm, LlmPlan,
+        BrainError, Llm, LlmPlan, Resident,
         catalog::inspect,
         files::Mix,
         model::{LlamaConfig, RopeStyle},
@@ -75,7 +75,8 @@ impl Timing {
     pub(super) fn of(mut times: Vec<f64>) -> Self {
         times.sort_by(f64::total_cmp);
         let at = |share: f64| times[((times.len() as f64 * share).ceil() as usize).clamp(1, times.len()) - 1];
-        Self { rounds: times.len(), median_ms: at(0.5), p95_ms: at(0.95), peak_mib: peak_memory() }
+        let peak_mib = Resident::read().map(|of| of.peak as f64 / f64::from(1 << 20));
+        Self { rounds: times.len(), median_ms: at(0.5), p95_ms: at(0.95), peak_mib }
     }
 
     /// The peak in words.
@@ -243,13 +244,6 @@ pub(super) fn thinkers(config: &RunConfig, agents: u32, round: u32) -> Vec<Think
         }
     };
     (0..agents).map(one).collect()
-}
-
-/// The most memory that the process has had resident, in MiB; Linux tells.
-fn peak_memory() -> Option<f64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    line.trim().trim_end_matches(" kB").trim().parse::<f64>().ok().map(|kib| kib / 1024.0)
 }
 
 #[cfg(test)]

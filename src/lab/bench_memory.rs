@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     app::{AppError, MemoryReport, Simulation, memory_report},
+    brain::Resident,
     config::{LoraLayers, MindKind, RunConfig},
     protocol::MindFacts,
 };
@@ -60,7 +61,7 @@ pub struct MemoryBench {
 /// # Errors
 /// The settings or the mind cannot be used, the mind stops answering, or the system does not tell what a process takes.
 pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
-    let begun = Status::read()?;
+    let begun = resident()?;
     let bevy = without_a_model(&plan.config)?;
     let mut config = plan.config.clone();
     (config.run.generations, config.run.turns) = (GENERATIONS, plan.turns);
@@ -75,7 +76,7 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
     }
     let shelf = simulation.shelf().cloned();
     let report = memory_report(simulation.world_mut(), shelf.as_ref(), MemoryReport::default());
-    let ended = Status::read()?;
+    let ended = resident()?;
     let tokenizer = facts.as_ref().map_or(0, |facts| facts.tokenizer_bytes);
     Ok(MemoryBench {
         in_files: in_files(facts.as_ref()),
@@ -92,23 +93,23 @@ pub fn bench_memory(plan: &MemoryPlan) -> Result<MemoryBench, AppError> {
 #[derive(Debug, Clone, Copy, Default)]
 struct Stages {
     /// When the program began.
-    begun: Status,
+    begun: Resident,
     /// What habitats grew it by, without a model.
     bevy: u64,
     /// The same of the tokenizer.
     tokenizer: u64,
     /// When all turns were over.
-    ended: Status,
+    ended: Resident,
 }
 
 /// What the same habitats take where `rules` decides.
 fn without_a_model(config: &RunConfig) -> Result<u64, AppError> {
     let mut config = config.clone();
     config.mind.kind = MindKind::Rules;
-    let before = Status::read()?;
+    let before = resident()?;
     let mut simulation = Simulation::new(config)?;
     simulation.step();
-    Ok(Status::read()?.taken.saturating_sub(before.taken))
+    Ok(resident()?.taken.saturating_sub(before.taken))
 }
 
 /// What stays in files.
@@ -163,33 +164,12 @@ fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
     parts
 }
 
-/// What the system says of this process, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Status {
-    /// The most resident memory so far.
-    peak: u64,
-    /// Resident memory that the program has taken.
-    taken: u64,
-    /// Resident pages of files: the program itself and its libraries.
-    mapped: u64,
-}
-
-impl Status {
-    fn read() -> Result<Self, AppError> {
-        let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        Self::parse(&text).ok_or_else(|| {
-            let what = "This system does not tell what memory a process takes; Linux does, in /proc/self/status.";
-            AppError::Mind(what.to_owned())
-        })
-    }
-
-    fn parse(text: &str) -> Option<Self> {
-        let find = |key: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(key))?;
-            Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
-        };
-        Some(Self { peak: find("VmHWM:")?, taken: find("RssAnon:")?, mapped: find("RssFile:")? })
-    }
+/// What the system says of this process.
+fn resident() -> Result<Resident, AppError> {
+    Resident::read().ok_or_else(|| {
+        let what = "This system does not tell what memory a process takes; Linux does, in /proc/self/status.";
+        AppError::Mind(what.to_owned())
+    })
 }
 
 #[cfg(test)]
@@ -198,10 +178,8 @@ mod tests {
 
     #[test]
     fn the_parts_add_up_to_the_peak() {
-        let text = "Name:\tx\nVmHWM:\t  1000 kB\nVmRSS:\t 900 kB\nRssAnon:\t 600 kB\nRssFile:\t 300 kB\n";
-        let ended = Status::parse(text).unwrap();
-        assert_eq!(ended, Status { peak: 1_024_000, taken: 614_400, mapped: 307_200 });
-        let begun = Status { taken: 10_000, ..ended };
+        let ended = Resident { peak: 1_024_000, now: 921_600, taken: 614_400, mapped: 307_200 };
+        let begun = Resident { taken: 10_000, ..ended };
         let report = MemoryReport { model: 300_000, adapters: 20_000, moments: 40_000, ..MemoryReport::default() };
         let report = MemoryReport { activations: 5_000, ..report };
         let parts = parts(&Stages { begun, bevy: 2_000, tokenizer: 70_000, ended }, &report);
@@ -209,7 +187,6 @@ mod tests {
         let bytes = |name: &str| parts.iter().find(|part| part.name.starts_with(name)).map(|part| part.bytes);
         assert_eq!((bytes("tokenizer"), bytes("optimiser"), bytes("Bevy")), (Some(70_000), Some(40_000), Some(2_000)));
         assert_eq!(bytes("worker"), Some(1_024_000 - 307_200 - 10_000 - 300_000 - 72_000 - 65_000));
-        assert_eq!(Status::parse("Name:\tx\n"), None);
     }
 
     #[test]

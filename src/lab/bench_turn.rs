@@ -228,7 +228,8 @@ mod tests {
     fn the_work_of_turns_is_that_of_their_decisions_and_lessons() {
         let info = inspect(&RunConfig::default().model).unwrap();
         let layout = AdapterLayout::choose(&RunConfig::default().lora, &info.shape.sites(), 3).unwrap();
-        let machine = Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, copy_gbytes: 1e3 };
+        let machine =
+            Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, instructions: ["a"; 2], copy_gbytes: 1e3 };
         let limit = Limit { machine, costs: Costs::of_shape(&info.shape, info.weights_bytes(None), &layout) };
         // Five turns of four agents, 24 tokens a decision; two samples.
         let spent = Spent { tokens: 480, samples: 2, ..Spent::default() };

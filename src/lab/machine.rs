@@ -8,6 +8,7 @@ use std::{hint::black_box, time::Instant};
 use serde::Serialize;
 
 use crate::brain::{
+    instructions,
     lora::AdapterLayout,
     model::{LanguageModel, ModelShape},
     peak_flops, peak_int8,
@@ -27,6 +28,8 @@ pub struct Machine {
     pub gemm_gflops: f64,
     /// 10⁹ operations per second in this program's own products of int8.
     pub int8_gops: f64,
+    /// The processor's instructions that this program's own products use: in f32, and in int8.
+    pub instructions: [&'static str; 2],
     /// 10⁹ bytes per second that are read and written when memory is copied, counted once each.
     pub copy_gbytes: f64,
 }
@@ -40,7 +43,8 @@ impl Machine {
         let threads = if threads == 0 { cores } else { cores.min(threads as usize) };
         let copy_gbytes = copy_rate(threads) / 1e9;
         let int8_gops = peak_int8(threads, SECONDS) / 1e9;
-        let measured = Self { threads, gemm_gflops: peak_flops(threads, SECONDS) / 1e9, int8_gops, copy_gbytes };
+        let gemm_gflops = peak_flops(threads, SECONDS) / 1e9;
+        let measured = Self { threads, gemm_gflops, int8_gops, instructions: instructions(), copy_gbytes };
         // Linux forgets the peak of this process by this; where there is no such file, no peak is told either.
         let _ = std::fs::write("/proc/self/clear_refs", "5");
         measured
@@ -49,10 +53,12 @@ impl Machine {
     /// In words.
     pub fn say(&self) -> String {
         format!(
-            "this machine with {}: {:.0} GFLOP/s in f32 products, {:.0} GOP/s in int8 ones, {:.1} GB/s when copying",
+            "this machine with {}: {:.0} GFLOP/s in f32 products ({}), {:.0} GOP/s in int8 ones ({}), {:.1} GB/s when copying",
             in_threads(self.threads),
             self.gemm_gflops,
+            self.instructions[0],
             self.int8_gops,
+            self.instructions[1],
             self.copy_gbytes
         )
     }
@@ -210,7 +216,8 @@ mod tests {
 
     #[test]
     fn the_limit_is_whatever_takes_longer() {
-        let machine = Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, copy_gbytes: 10.0 };
+        let machine =
+            Machine { threads: 2, gemm_gflops: 100.0, int8_gops: 300.0, instructions: ["a"; 2], copy_gbytes: 10.0 };
         let products = Work { flop: 4e9, bytes: 1e6 }.reached(80.0, &machine);
         assert_eq!((products.gflops, products.floor_ms, products.share_of_limit), (50.0, 40.0, 0.5));
         let reading = Work { flop: 1e9, bytes: 2e8 }.share(2).reached(20.0, &machine);

@@ -59,6 +59,21 @@ impl Instructions {
         *BEST.get_or_init(|| Self::here().pop().unwrap_or(Self::Portable))
     }
 
+    /// Their name.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "no vector instructions",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => "AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => "AVX-VNNI",
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512Vnni => "AVX-512 VNNI",
+            #[cfg(target_arch = "aarch64")]
+            Self::NeonDot => "NEON",
+        }
+    }
+
     /// Lines of sixteen columns that a panel has.
     pub(super) const fn lines(self) -> usize {
         match self {

@@ -15,8 +15,8 @@ use std::ops::Range;
 
 use super::{
     factor::{Factor, Target},
-    outer::{Ahead, HALF, LANES, Outer, PANEL, parts},
-    product::{GAP, WeightRows, in_blocks, is_worth_dividing, with_copy, with_part},
+    outer::{Ahead, HALF, LANES, Outer, PANEL, panel, parts},
+    product::{GAP, WeightRows, in_blocks, is_worth_dividing, make_room, with_copy, with_part},
     team::{in_parts, with_each},
     turn::{SIDE, turn},
 };
@@ -38,11 +38,14 @@ pub(in crate::brain) const fn is_large(inner: usize, width: usize) -> bool {
     inner * width >= LARGE && inner.is_multiple_of(LANES)
 }
 
-/// Rows of numbers as columns, in panels of up to 48 of them: `[inner, columns]` one after the other. Missing ones are zero.
+/// Rows of numbers as columns, in panels of up to 48 of them, as many as a tile has: `[inner, columns]` one after the other. Missing ones
+/// are zero.
 #[derive(Debug, Default)]
 pub(in crate::brain) struct Turned {
     rows: usize,
     inner: usize,
+    /// Where the first panel begins.
+    begin: usize,
     numbers: Vec<f32>,
 }
 
@@ -50,8 +53,9 @@ impl Turned {
     /// Takes up rows of `inner` numbers, in place of those before.
     pub(in crate::brain) fn fill(&mut self, rows: &[f32], inner: usize) {
         (self.rows, self.inner) = (rows.len() / inner.max(1), inner);
-        self.numbers.resize(self.rows.next_multiple_of(HALF) * inner, 0.0);
-        let mut rest = &mut self.numbers[..];
+        let all = self.rows.next_multiple_of(HALF) * inner;
+        self.begin = make_room(&mut self.numbers, all);
+        let mut rest = &mut self.numbers[self.begin..][..all];
         let mut cut = Vec::new();
         for panel in panels(self.rows) {
             let (own, after) = rest.split_at_mut(panel.len() * inner);
@@ -72,7 +76,7 @@ impl Turned {
     /// Panels, each with the rows that it has room for.
     fn panels(&self) -> impl Iterator<Item = (Range<usize>, Factor<'_>)> {
         panels(self.rows).map(|panel| {
-            let own = &self.numbers[panel.start * self.inner..panel.end * self.inner];
+            let own = &self.numbers[self.begin..][panel.start * self.inner..panel.end * self.inner];
             let columns = panel.len();
             (panel, Factor::new(own, self.inner, columns))
         })
@@ -82,7 +86,7 @@ impl Turned {
 /// Cuts rows into panels, the last of which may be half a register wide, and have room for more.
 fn panels(rows: usize) -> impl Iterator<Item = Range<usize>> {
     let halves = rows.div_ceil(HALF);
-    let wide = parts(halves / 2, PANEL / LANES).map(|part| part.start * LANES..part.end * LANES);
+    let wide = parts(halves / 2, panel() / LANES).map(|part| part.start * LANES..part.end * LANES);
     wide.chain((halves % 2 == 1).then(|| (halves - 1) * HALF..halves * HALF))
 }
 

@@ -36,3 +36,8 @@ pub(super) use product::{Rows, WeightRows, product, product_back};
 pub(super) use rounded::Rounded;
 pub(super) use team::{together, with_each};
 pub(super) use wide::wide;
+
+/// The names of the instructions that products are made with: those in f32, and those in int8.
+pub(super) fn instructions() -> [&'static str; 2] {
+    [wide::widest(), instructions::Instructions::best().name()]
+}

@@ -27,6 +27,24 @@ pub(super) const HALF: usize = LANES / 2;
 /// Columns that tiles of the widest registers have at most.
 pub(super) const PANEL: usize = wide(32) * LANES;
 
+/// Columns that are to lie without a gap: those of a tile, so that what it reads comes in whole lines of the cache, one after the other.
+/// At most [`PANEL`], of which a tile of narrow registers takes some.
+pub(super) fn panel() -> usize {
+    pulp::Arch::new().dispatch(Columns)
+}
+
+struct Columns;
+
+impl WithSimd for Columns {
+    type Output = usize;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> usize {
+        let columns = wide(S::REGISTER_COUNT) * S::F32_LANES;
+        if columns.is_multiple_of(LANES) { columns } else { PANEL }
+    }
+}
+
 /// What is fetched into the cache while a tile is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ahead {

@@ -120,13 +120,20 @@ pub(super) fn with_copy<T>(
     let (height, width) = (rows.len(), columns.len());
     SCRATCH.with_borrow_mut(|scratch| {
         let step = width + gap;
-        if scratch.len() < height * step {
-            scratch.resize(height * step, 0.0);
-        }
-        let out = &mut scratch[..height * step];
+        let begin = make_room(scratch, height * step);
+        let out = &mut scratch[begin..][..height * step];
         weights.fill(rows, columns, out, step);
         then(Factor::part(out, height, width, step))
     })
+}
+
+/// Grows `numbers` where they have no room for `count` ones that begin with a line of the cache, and says where such a line begins.
+/// A register's numbers would lie in two lines otherwise.
+pub(super) fn make_room(numbers: &mut Vec<f32>, count: usize) -> usize {
+    if numbers.len() < count + GAP {
+        numbers.resize(count + GAP, 0.0);
+    }
+    numbers.as_ptr().align_offset(GAP * size_of::<f32>()).min(GAP)
 }
 
 /// `out[r, n] = Σₖ x[r, k] · w[n, k]`, or `+=` where `adds`: x `[rows, inner]`, w `[width, inner]`, out `[rows, width]`.
