@@ -45,8 +45,8 @@ lanes! {
         four(at: *const [i8; 4]) -> Wholes = [vdupq_n_s32(at.cast::<i32>().read_unaligned()); 2];
         whole(at: *const i32) -> Wholes = [vdupq_n_s32(*at); 2];
         begin(_start: Wholes) -> Wholes = [vdupq_n_s32(0); 2];
-        step(sum: Wholes, w: Wholes, x: Wholes) -> Wholes = [dot(sum[0], w[0], x[0]), dot(sum[1], w[1], x[1])];
-        end(sum: Wholes, start: Wholes, upper: bool) -> Wholes = if upper {
+        step(sum: Wholes, w: Wholes, x: Wholes, _most: u32) -> Wholes = [dot(sum[0], w[0], x[0]), dot(sum[1], w[1], x[1])];
+        end(sum: Wholes, start: Wholes, _most: u32, upper: bool) -> Wholes = if upper {
             [vaddq_s32(start[0], vshlq_n_s32::<4>(sum[0])), vaddq_s32(start[1], vshlq_n_s32::<4>(sum[1]))]
         } else {
             [vaddq_s32(start[0], sum[0]), vaddq_s32(start[1], sum[1])]

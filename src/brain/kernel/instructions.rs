@@ -4,7 +4,7 @@
 
 use std::sync::OnceLock;
 
-use super::panel::Code;
+use super::panel::{Code, Form};
 
 /// A set of instructions that products in int8 can be made with. All give the same bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,9 @@ impl Instructions {
         match self {
             Self::Portable => 1,
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 | Self::AvxVnni => 4,
+            Self::Avx2 => 3,
+            #[cfg(target_arch = "x86_64")]
+            Self::AvxVnni => 4,
             #[cfg(target_arch = "x86_64")]
             Self::Avx512Vnni => 6,
             #[cfg(target_arch = "aarch64")]
@@ -96,15 +98,14 @@ impl Instructions {
         }
     }
 
-    /// Whether whole numbers of this code come in halves of four bits each, since sums of pairs would not fit into 16
-    /// bits, or because bytes are signed.
-    pub(super) const fn halves(self, code: Code) -> bool {
-        match self {
+    /// How whole numbers of this code are laid out.
+    pub(super) const fn form(self, code: Code) -> Form {
+        match (self, code) {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => matches!(code, Code::Eight),
+            (Self::Avx2, Code::Eight) => Form::Signed,
             #[cfg(target_arch = "aarch64")]
-            Self::NeonDot => matches!(code, Code::Eight),
-            _ => false,
+            (Self::NeonDot, Code::Eight) => Form::Halves,
+            _ => Form::Plain,
         }
     }
 }

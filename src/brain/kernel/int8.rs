@@ -54,8 +54,28 @@ pub(in crate::brain) fn product_rounded<W: WholeRows>(
     adds: bool,
 ) {
     assert!(out.len() == x.rows * width, "shapes of a product");
+    // SAFETY: the target is borrowed.
+    unsafe { rounded_into(x, weights, Target::of(out, width), adds) }
+}
+
+/// The same, `[rows, width]`, in memory that is not set before.
+pub(in crate::brain) fn rounded_product<W: WholeRows>(x: &mut Rounded, weights: &W, width: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(x.rows * width);
+    // SAFETY: the target is not yet numbers; all of it is written, and nothing is read.
+    unsafe {
+        rounded_into(x, weights, Target::to_be(&mut out, x.rows, width), false);
+        out.set_len(x.rows * width);
+    }
+    out
+}
+
+/// Makes the product where it belongs, or adds it.
+///
+/// # Safety
+/// What the target was made of must live, and nobody else may read or write it meanwhile; where `adds`, there must be numbers.
+unsafe fn rounded_into<W: WholeRows>(x: &mut Rounded, weights: &W, target: Target, adds: bool) {
     x.begin(weights.code());
-    let (x, target) = (&*x, Target::of(out, width));
+    let (x, width) = (&*x, target.width());
     let block = |columns: Range<usize>| {
         let mut panel = PANEL.take();
         let job = Job { weights, x, columns, target, adds };

@@ -28,7 +28,7 @@ mod wide;
 mod x86;
 
 pub(super) use factor::{Factor, multiply};
-pub(super) use int8::product_rounded;
+pub(super) use int8::{product_rounded, rounded_product};
 pub(super) use large::{Back, Turned, is_large, product_turned, products_back, products_turned};
 pub(super) use outer::{outer_product, to_registers};
 pub(super) use panel::{BLOCK, Code, WholeRows};

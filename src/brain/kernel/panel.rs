@@ -51,6 +51,17 @@ impl Code {
     }
 }
 
+/// How whole numbers stand in a panel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// As they are.
+    Plain,
+    /// Bytes less 128, for instructions with which sums of pairs of larger ones would not fit into 16 bits.
+    Signed,
+    /// Bytes in halves of four bits each, for instructions to which bytes are signed.
+    Halves,
+}
+
 /// Weights `[out, in]`, `in` a multiple of 32: whole numbers less the code's zero, times the scale of their block or half block,
 /// less what is subtracted in their block.
 pub(in crate::brain) trait WholeRows: Sync {
@@ -107,7 +118,7 @@ impl Panel {
         }
     }
 
-    /// Takes up at most `lines` · 16 columns, beside each other, in halves where `halves` says so.
+    /// Takes up at most `lines` · 16 columns, beside each other.
     #[inline(always)]
     pub(super) fn fill<W: WholeRows>(
         &mut self,
@@ -115,18 +126,19 @@ impl Panel {
         columns: Range<usize>,
         inner: usize,
         lines: usize,
-        halves: bool,
+        form: Form,
     ) {
         let (code, blocks) = (weights.code(), inner / BLOCK);
-        self.numbers.resize(inner / 4 * lines * if halves { 2 } else { 1 }, Line::default());
+        self.numbers.resize(inner / 4 * lines * if form == Form::Halves { 2 } else { 1 }, Line::default());
         self.scales.resize(blocks * code.scales() * lines, Line::default());
         self.less.resize(if code.is_less() { blocks * lines } else { 0 }, Line::default());
         for line in 0..lines {
             self.unpack(weights, (columns.start + line * LINE).min(columns.end)..columns.end, inner);
-            if halves {
-                weave_halves(&self.rows, &mut self.numbers[line..], lines);
-            } else {
-                weave_fours(&self.rows, &mut self.numbers[line..], lines);
+            let to = &mut self.numbers[line..];
+            match form {
+                Form::Plain => weave_fours(&self.rows, to, lines, 0),
+                Form::Signed => weave_fours(&self.rows, to, lines, 0x8080_8080),
+                Form::Halves => weave_halves(&self.rows, to, lines),
             }
             weave(&self.row_scales, &mut self.scales[line..], lines);
             if code.is_less() {
@@ -152,12 +164,12 @@ fn weave(rows: &[f32], lines: &mut [Line<f32>], step: usize) {
     }
 }
 
-/// The same with four bytes of each row at a time.
+/// The same with four bytes of each row at a time, of which the bits `flipped` change.
 #[inline(always)]
-fn weave_fours(rows: &[u8], lines: &mut [Line<u32>], step: usize) {
+fn weave_fours(rows: &[u8], lines: &mut [Line<u32>], step: usize, flipped: u32) {
     let rows = sixteen(rows.as_chunks::<4>().0);
     for (at, line) in lines.iter_mut().step_by(step).enumerate() {
-        line.0 = std::array::from_fn(|c| u32::from_le_bytes(rows[c][at]));
+        line.0 = std::array::from_fn(|c| u32::from_le_bytes(rows[c][at]) ^ flipped);
     }
 }
 

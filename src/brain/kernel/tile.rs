@@ -29,10 +29,10 @@ pub(super) trait Lanes {
     unsafe fn whole(at: *const i32) -> Self::Whole;
     /// What sums begin with that begin at `start`.
     unsafe fn begin(start: Self::Whole) -> Self::Whole;
-    /// Sums, and the products of four numbers with four.
-    unsafe fn step(sum: Self::Whole, w: Self::Whole, x: Self::Whole) -> Self::Whole;
-    /// Sums that began at `start`, of the upper halves of bytes where `upper`.
-    unsafe fn end(sum: Self::Whole, start: Self::Whole, upper: bool) -> Self::Whole;
+    /// Sums, and the products of four numbers up to `most` with four.
+    unsafe fn step(sum: Self::Whole, w: Self::Whole, x: Self::Whole, most: u32) -> Self::Whole;
+    /// Sums that began at `start`, of numbers up to `most`, or of the upper halves of bytes where `upper`.
+    unsafe fn end(sum: Self::Whole, start: Self::Whole, most: u32, upper: bool) -> Self::Whole;
     /// Real numbers, one of each column.
     unsafe fn reals(at: *const f32) -> Self::Real;
     /// A real number for every column.
@@ -83,8 +83,8 @@ pub(super) use lanes;
 #[inline(always)]
 pub(super) unsafe fn run<L: Lanes, W: WholeRows, const M: usize>(job: &Job<W>, panel: &mut Panel) {
     let (code, inner) = (job.weights.code(), job.x.inner);
-    let halves = job.x.with.halves(code);
-    panel.fill(job.weights, job.columns.clone(), inner, 2 * L::LANES / LINE, halves);
+    let form = job.x.with.form(code);
+    panel.fill(job.weights, job.columns.clone(), inner, 2 * L::LANES / LINE, form);
     let x = job.x;
     let (tiles, blocks) = (x.rows.div_ceil(M), inner / BLOCK);
     // What the pointers of a tile will read.
@@ -213,14 +213,14 @@ unsafe fn group<L: Lanes, const M: usize, const MOST: u32, const GROUPS: usize>(
                 for r in 0..M {
                     let x = L::four(fours.add(at * M + r));
                     for v in 0..2 {
-                        sums[r][v] = L::step(sums[r][v], two[v], x);
+                        sums[r][v] = L::step(sums[r][v], two[v], x, MOST);
                     }
                 }
             }
             let upper = (L::STEPS)(MOST) == 0 && part == 1;
             for r in 0..M {
                 for v in 0..2 {
-                    whole[r][v] = L::end(sums[r][v], begun[r][v], upper);
+                    whole[r][v] = L::end(sums[r][v], begun[r][v], MOST, upper);
                 }
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! This module does *not* know what is multiplied.
 
-use std::arch::x86_64::*;
+use std::arch::{asm, x86_64::*};
 
 use super::{
     instructions::Instructions,
@@ -19,8 +19,8 @@ lanes! {
         four(at: *const [i8; 4]) -> __m512i = _mm512_set1_epi32(at.cast::<i32>().read_unaligned());
         whole(at: *const i32) -> __m512i = _mm512_set1_epi32(*at);
         begin(start: __m512i) -> __m512i = start;
-        step(sum: __m512i, w: __m512i, x: __m512i) -> __m512i = _mm512_dpbusd_epi32(sum, w, x);
-        end(sum: __m512i, _start: __m512i, _upper: bool) -> __m512i = sum;
+        step(sum: __m512i, w: __m512i, x: __m512i, _most: u32) -> __m512i = _mm512_dpbusd_epi32(sum, w, x);
+        end(sum: __m512i, _start: __m512i, _most: u32, _upper: bool) -> __m512i = sum;
         reals(at: *const f32) -> __m512 = _mm512_loadu_ps(at);
         real(at: *const f32) -> __m512 = _mm512_set1_ps(*at);
         plus(sum: __m512, whole: __m512i, w: __m512, x: __m512) -> __m512 =
@@ -60,20 +60,40 @@ ymm! {
     /// AVX-VNNI.
     Vnni, |_| 8,
     begin(start: __m256i) -> __m256i = start;
-    step(sum: __m256i, w: __m256i, x: __m256i) -> __m256i = _mm256_dpbusd_avx_epi32(sum, w, x);
-    end(sum: __m256i, _start: __m256i, _upper: bool) -> __m256i = sum;
+    step(sum: __m256i, w: __m256i, x: __m256i, _most: u32) -> __m256i = _mm256_dpbusd_avx_epi32(sum, w, x);
+    end(sum: __m256i, _start: __m256i, _most: u32, _upper: bool) -> __m256i = sum;
 }
 
 ymm! {
     /// AVX2. Pairs of products are summed in 16 bits, as long as they fit: a step adds 2 · 127 · 15 at most for numbers up to 15, eight
-    /// of which are below 2¹⁵, and so on.
-    Ymm, |most| match most { 0..=15 => 8, 16..=31 => 4, 32..=63 => 2, _ => 0 },
+    /// of which are below 2¹⁵, and so on. Bytes come as signed ones, of which a step adds 2 · 127 · 128 at most, and
+    /// whose sums need no start.
+    Ymm, |most| match most { 16..=31 => 4, 32..=63 => 2, _ => 8 },
     begin(_start: __m256i) -> __m256i = _mm256_setzero_si256();
-    step(sum: __m256i, w: __m256i, x: __m256i) -> __m256i = _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x));
-    end(sum: __m256i, start: __m256i, upper: bool) -> __m256i = {
-        let pairs = _mm256_madd_epi16(sum, _mm256_set1_epi16(if upper { 16 } else { 1 }));
-        _mm256_add_epi32(start, pairs)
+    step(sum: __m256i, w: __m256i, x: __m256i, most: u32) -> __m256i = if most > 63 {
+        let pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
+        summed(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))))
+    } else {
+        summed(_mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)))
     };
+    end(sum: __m256i, start: __m256i, most: u32, _upper: bool) -> __m256i = if most > 63 {
+        sum
+    } else {
+        _mm256_add_epi32(start, _mm256_madd_epi16(sum, _mm256_set1_epi16(1)))
+    };
+}
+
+/// The same sum, of which the compiler does not know what it is made of: it would add up products in another order, and run out of
+/// registers.
+///
+/// # Safety
+/// The processor has AVX2.
+#[target_feature(enable = "avx2")]
+#[inline]
+unsafe fn summed(mut sum: __m256i) -> __m256i {
+    // SAFETY: nothing is done.
+    unsafe { asm!("/* {0} */", inout(ymm_reg) sum, options(pure, nomem, nostack, preserves_flags)) };
+    sum
 }
 
 /// [`tile::run`] with AVX-512 VNNI.

@@ -18,7 +18,7 @@ use crate::{
     brain::{
         kernel::{
             Back, Rounded, Turned, WeightRows, product, product_back, product_rounded, product_turned, products_back,
-            products_turned,
+            products_turned, rounded_product,
         },
         lora::Grouped,
     },
@@ -163,12 +163,26 @@ impl Matrix {
             let mut made = made.into_iter();
             return Ok(matrices.map(|_| made.next().unwrap_or_default()));
         }
-        let rows_of = |matrix: &Self| x.len() / matrix.inner().max(1);
-        let mut made = matrices.each_ref().map(|(matrix, _)| vec![0.0; rows_of(matrix) * matrix.out()]);
+        let mut made = matrices.each_ref().map(|_| Vec::new());
         for ((matrix, adapters), out) in matrices.iter().zip(&mut made) {
-            matrix.apply_to_inputs(x, out, adapters.as_deref(), false)?;
+            *out = matrix.apply_to_new(x, adapters.as_deref())?;
         }
         Ok(made)
+    }
+
+    /// What [`Matrix::apply_to_inputs`] makes, `[rows, out]`.
+    fn apply_to_new(&self, x: &mut Inputs, adapters: Option<&Grouped>) -> CandleResult<Vec<f32>> {
+        let (inner, width) = (self.inner(), self.out());
+        let mut out = Vec::new();
+        let is_done = x.arithmetic == Arithmetic::Int8
+            && self.with_whole_rows(|weights| out = rounded_product(x.rounded(inner), weights, width))?;
+        if is_done {
+            adapters.iter().for_each(|grouped| grouped.add_to(x.numbers, &mut out, inner, width));
+        } else {
+            out.resize(x.len() / inner.max(1) * width, 0.0);
+            self.apply_to_inputs(x, &mut out, adapters, false)?;
+        }
+        Ok(out)
     }
 
     /// Calls `then` with the weights of all matrices after those that are there already.

@@ -116,11 +116,16 @@ fn rows_become_columns_and_the_missing_ones_are_zero() {
         let rows: Vec<f32> = (0..count * INNER).map(|at| at as f32 + 1.0).collect();
         let mut turned = Turned { numbers: vec![-7.0; 12], ..Turned::default() };
         turned.fill(&rows, INNER);
+        let begun = &turned.numbers[turned.begin..];
+        assert!(
+            begun.as_ptr().cast::<[f32; 16]>().addr().is_multiple_of(64),
+            "a panel begins with a line of the cache"
+        );
         let mut next = 0;
         for panel in panels(count) {
             let fits = panel.len() == HALF || panel.len().is_multiple_of(LANES);
             assert!(panel.start == next && panel.len() <= PANEL && fits, "{panel:?}");
-            for (at, number) in turned.numbers[panel.start * INNER..panel.end * INNER].iter().enumerate() {
+            for (at, number) in begun[panel.start * INNER..panel.end * INNER].iter().enumerate() {
                 let (column, row) = (at / panel.len(), panel.start + at % panel.len());
                 let expected = if row < count { rows[row * INNER + column] } else { 0.0 };
                 assert_eq!(*number, expected, "{count} rows: row {row}, column {column}");
