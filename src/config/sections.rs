@@ -213,7 +213,7 @@ sections! {
         /// Experiences that an agent remembers.
         buffer: u32 = 300, "BUFFER_SIZE", Range::Whole(1, 1_000_000), "experiences", Restart;
         /// Room for what a training step of a large model keeps on its way forward; what does not fit is computed again, to the same bits.
-        activations: u32 = 64, "ACTIVATIONS", Range::Whole(1, 1_048_576), "MiB", Restart;
+        activations: u32 = 56, "ACTIVATIONS", Range::Whole(1, 1_048_576), "MiB", Restart;
         /// Room in a temporary file for what the layers below the lowest adapter make of prompts, so that it is not computed again; nothing is kept where adapters begin in the lowest layer; 0 keeps nothing.
         hidden_cache: u32 = 256, "HIDDEN_CACHE", Range::Whole(0, 1_048_576), "MiB", Restart;
         /// Whether what a large model's agents do not need just now (moments between lessons, the hall of fame, the dead whose children live) is put aside in a file in the system's folder for temporary files.

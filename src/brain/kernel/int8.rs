@@ -166,6 +166,8 @@ mod tests {
         rounded.fill(x, weights.inner);
         let mut out = vec![f32::NAN; x.len() / weights.inner * width];
         product_rounded(&mut rounded, weights, &mut out, width, false);
+        let own = rounded_product(&mut rounded, weights, width);
+        assert!(own.iter().map(|own| own.to_bits()).eq(out.iter().map(|out| out.to_bits())), "in memory of its own");
         out
     }
 
