@@ -157,7 +157,7 @@ fn process_memory() -> (Option<u64>, Option<u64>) {
     Resident::read().map_or_else(|| (other_systems(), None), |of| (Some(of.now), Some(of.peak)))
 }
 
-/// What the system tells where there is no `/proc`.
+/// What the system tells where it does not do so in `/proc`.
 fn other_systems() -> Option<u64> {
     let id = sysinfo::get_current_pid().ok()?;
     let mut system = sysinfo::System::new();

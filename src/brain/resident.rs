@@ -54,8 +54,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn what_is_taken_is_seen() {
-        let (kept, grown) = Resident::grown(|| vec![1_u8; 64 << 20]);
         // Other tests take memory and give it back meanwhile.
-        assert!(kept.len() == 64 << 20 && grown > 16 << 20, "{grown}");
+        let taken = || Resident::grown(|| std::hint::black_box(vec![1_u8; 64 << 20])).1;
+        assert!((0..50).any(|_| (60 << 20..80 << 20).contains(&taken())));
     }
 }

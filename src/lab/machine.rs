@@ -26,7 +26,7 @@ pub struct Machine {
     pub threads: usize,
     /// 10⁹ floating-point operations per second in f32 products of the best of a few shapes.
     pub gemm_gflops: f64,
-    /// 10⁹ operations per second in this program's own products of int8.
+    /// 10⁹ operations per second in this program's own products of int8 with bytes; those with fewer bits may be faster.
     pub int8_gops: f64,
     /// The processor's instructions that this program's own products use: in f32, and in int8.
     pub instructions: [&'static str; 2],
@@ -53,13 +53,14 @@ impl Machine {
     /// In words.
     pub fn say(&self) -> String {
         format!(
-            "this machine with {}: {:.0} GFLOP/s in f32 products ({}), {:.0} GOP/s in int8 ones ({}), {:.1} GB/s when copying",
+            "this machine with {}: {:.0} GFLOP/s in f32 products, {:.0} GOP/s in int8 ones with bytes, {:.1} GB/s when copying; \
+             the program's own products use {} in f32 and {} in int8",
             in_threads(self.threads),
             self.gemm_gflops,
-            self.instructions[0],
             self.int8_gops,
-            self.instructions[1],
-            self.copy_gbytes
+            self.copy_gbytes,
+            self.instructions[0],
+            self.instructions[1]
         )
     }
 }

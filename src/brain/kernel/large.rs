@@ -38,7 +38,7 @@ pub(in crate::brain) const fn is_large(inner: usize, width: usize) -> bool {
     inner * width >= LARGE && inner.is_multiple_of(LANES)
 }
 
-/// Rows of numbers as columns, in panels of up to 48 of them, as many as a tile has: `[inner, columns]` one after the other. Missing ones
+/// Rows of numbers as columns, in panels of up to 48 of them (see [`panel`]): `[inner, columns]` one after the other. Missing ones
 /// are zero.
 #[derive(Debug, Default)]
 pub(in crate::brain) struct Turned {

@@ -28,7 +28,7 @@ pub(super) const HALF: usize = LANES / 2;
 pub(super) const PANEL: usize = wide(32) * LANES;
 
 /// Columns that are to lie without a gap: those of a tile, so that what it reads comes in whole lines of the cache, one after the other.
-/// At most [`PANEL`], of which a tile of narrow registers takes some.
+/// Where these are no whole lines, [`PANEL`], of which a tile takes some.
 pub(super) fn panel() -> usize {
     pulp::Arch::new().dispatch(Columns)
 }

@@ -57,8 +57,10 @@ pub(super) enum Form {
     /// As they are.
     Plain,
     /// Bytes less 128, for instructions with which sums of pairs of larger ones would not fit into 16 bits.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "no other processors' instructions need it"))]
     Signed,
     /// Bytes in halves of four bits each, for instructions to which bytes are signed.
+    #[cfg_attr(not(target_arch = "aarch64"), allow(dead_code, reason = "no other processors' instructions need it"))]
     Halves,
 }
 
@@ -81,7 +83,7 @@ pub(super) struct Line<T>(pub(super) [T; LINE]);
 /// Some columns' weights.
 #[derive(Debug, Default)]
 pub(super) struct Panel {
-    /// Four whole numbers of each column, the first in the lowest byte: `[inner / 4, lines]`. Where they come in halves, the lower
+    /// Four whole numbers of each column, the first in the lowest byte: `[inner / 4, lines]`. Where they come in halves (see [`Form`]), the lower
     /// ones of a block come first, of all columns, and then the upper ones.
     pub(super) numbers: Vec<Line<u32>>,
     /// `[inner / 32, scales of a block, lines]`.

@@ -29,9 +29,11 @@ pub(super) trait Lanes {
     unsafe fn whole(at: *const i32) -> Self::Whole;
     /// What sums begin with that begin at `start`.
     unsafe fn begin(start: Self::Whole) -> Self::Whole;
-    /// Sums, and the products of four numbers up to `most` with four.
+    /// Sums, and the products of four numbers, up to `most` in the form that [`Instructions`](super::instructions::Instructions) lay them out
+    /// in, with four.
     unsafe fn step(sum: Self::Whole, w: Self::Whole, x: Self::Whole, most: u32) -> Self::Whole;
-    /// Sums that began at `start`, of numbers up to `most`, or of the upper halves of bytes where `upper`.
+    /// Sums of numbers up to `most`, or of the upper halves of bytes where `upper`, with what they were to begin with, `start`, where numbers
+    /// have not been made less by their zero.
     unsafe fn end(sum: Self::Whole, start: Self::Whole, most: u32, upper: bool) -> Self::Whole;
     /// Real numbers, one of each column.
     unsafe fn reals(at: *const f32) -> Self::Real;

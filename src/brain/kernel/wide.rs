@@ -42,8 +42,17 @@ mod tests {
         let expected = {
             // Whether the program knows these at all, features of pulp say, whatever processor is at hand.
             let _: (fn(_) -> Arch, fn(_) -> Arch) = (Arch::V3, Arch::V4);
-            let has_512 = is_x86_feature_detected!("avx512vl") && is_x86_feature_detected!("avx512dq");
-            let has_256 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+            let has_256 = is_x86_feature_detected!("avx2")
+                && is_x86_feature_detected!("fma")
+                && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("lzcnt");
+            let has_512 = has_256
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512cd")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl");
             if has_512 {
                 16
             } else if has_256 {

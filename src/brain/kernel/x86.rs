@@ -66,8 +66,8 @@ ymm! {
 
 ymm! {
     /// AVX2. Pairs of products are summed in 16 bits, as long as they fit: a step adds 2 · 127 · 15 at most for numbers up to 15, eight
-    /// of which are below 2¹⁵, and so on. Bytes come as signed ones, of which a step adds 2 · 127 · 128 at most, and
-    /// whose sums need no start.
+    /// of which are below 2¹⁵, and so on. Bytes come as signed ones (`Form::Signed`): a pair's products are 2 · 127 · 128 at most, which is
+    /// below 2¹⁵, and go to sums in 32 bits at once. These hold what the start would subtract already, and are of a whole block.
     Ymm, |most| match most { 16..=31 => 4, 32..=63 => 2, _ => 8 },
     begin(_start: __m256i) -> __m256i = _mm256_setzero_si256();
     step(sum: __m256i, w: __m256i, x: __m256i, most: u32) -> __m256i = if most > 63 {
