@@ -94,6 +94,18 @@ impl Target {
         Self { numbers: out.as_mut_ptr(), rows, width }
     }
 
+    /// Rows of `width` numbers that `fill` makes, in memory that is not set before.
+    ///
+    /// # Safety
+    /// All of the target must be written, and nothing of it read before.
+    pub(super) unsafe fn filled(rows: usize, width: usize, fill: impl FnOnce(Self)) -> Vec<f32> {
+        let mut out = Vec::with_capacity(rows * width);
+        fill(Self::to_be(&mut out, rows, width));
+        // SAFETY: as the caller says, these are numbers now.
+        unsafe { out.set_len(rows * width) };
+        out
+    }
+
     /// Its rows.
     pub(super) const fn rows(self) -> usize {
         self.rows

@@ -60,13 +60,8 @@ pub(in crate::brain) fn product_rounded<W: WholeRows>(
 
 /// The same, `[rows, width]`, in memory that is not set before.
 pub(in crate::brain) fn rounded_product<W: WholeRows>(x: &mut Rounded, weights: &W, width: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(x.rows * width);
     // SAFETY: the target is not yet numbers; all of it is written, and nothing is read.
-    unsafe {
-        rounded_into(x, weights, Target::to_be(&mut out, x.rows, width), false);
-        out.set_len(x.rows * width);
-    }
-    out
+    unsafe { Target::filled(x.rows, width, |target| rounded_into(x, weights, target, false)) }
 }
 
 /// Makes the product where it belongs, or adds it.

@@ -206,13 +206,8 @@ pub(in crate::brain) struct Back<'a> {
 /// If the shapes do not fit, or there is none.
 pub(in crate::brain) fn products_back(ways: &[Back], rows: usize, inner: usize) -> Vec<f32> {
     assert!(ways.iter().any(|way| !way.dy.is_empty()) || rows == 0, "an empty sum");
-    let mut dx = Vec::with_capacity(rows * inner);
     // SAFETY: the target is not yet numbers; all of it is written, and nothing is read before.
-    unsafe {
-        back_into(ways, Target::to_be(&mut dx, rows, inner), false);
-        dx.set_len(rows * inner);
-    }
-    dx
+    unsafe { Target::filled(rows, inner, |target| back_into(ways, target, false)) }
 }
 
 /// The same of one, to where there are numbers already, which grow where `adds`.
