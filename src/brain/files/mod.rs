@@ -56,7 +56,7 @@ impl Keep {
         let inner = weight.dim(candle_core::D::Minus1)?;
         match self.quantise.filter(|dtype| inner.is_multiple_of(dtype.block_size())) {
             Some(dtype) => Matrix::blocks(Arc::new(QTensor::quantize_onto(weight, dtype, &self.device)?)),
-            None => Matrix::dense(weight.to_device(&self.device)?),
+            None => Matrix::frozen(weight.to_device(&self.device)?),
         }
     }
 

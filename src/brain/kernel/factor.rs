@@ -6,15 +6,42 @@ use std::ops::Range;
 
 use gemm::{Parallelism, gemm};
 
+/// How a factor goes on elsewhere after so many of its rows, or of its columns.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pieces {
+    /// Rows of a piece.
+    pub(super) rows: usize,
+    /// Columns of a piece.
+    pub(super) columns: usize,
+    /// Numbers from the beginning of a piece to that of the next.
+    pub(super) step: usize,
+}
+
+impl Pieces {
+    /// One piece.
+    pub(super) const ONE: Self = Self { rows: usize::MAX, columns: usize::MAX, step: 0 };
+
+    /// Pieces of so many rows that begin `step` numbers apart.
+    pub(super) const fn rows(rows: usize, step: usize) -> Self {
+        Self { rows, step, ..Self::ONE }
+    }
+
+    /// Pieces of so many columns that begin `step` numbers apart.
+    pub(super) const fn columns(columns: usize, step: usize) -> Self {
+        Self { columns, step, ..Self::ONE }
+    }
+}
+
 /// A factor of a product: rows of numbers, taken as they lie or transposed.
 #[derive(Clone, Copy)]
 pub(in crate::brain) struct Factor<'a> {
     numbers: &'a [f32],
     rows: usize,
     columns: usize,
-    /// Numbers from the beginning of a row to that of the next.
+    /// Numbers from the beginning of a row to that of the next, in one piece.
     step: usize,
     transposed: bool,
+    pieces: Pieces,
 }
 
 impl<'a> Factor<'a> {
@@ -24,7 +51,7 @@ impl<'a> Factor<'a> {
     /// If there are not as many numbers.
     pub(in crate::brain) fn new(numbers: &'a [f32], rows: usize, columns: usize) -> Self {
         assert_eq!(numbers.len(), rows * columns, "shape of a factor");
-        Self { numbers, rows, columns, step: columns, transposed: false }
+        Self { numbers, rows, columns, step: columns, transposed: false, pieces: Pieces::ONE }
     }
 
     /// A matrix `[rows, columns]` whose rows begin `step` numbers apart.
@@ -34,7 +61,24 @@ impl<'a> Factor<'a> {
     pub(in crate::brain) fn part(numbers: &'a [f32], rows: usize, columns: usize, step: usize) -> Self {
         let is_empty = rows == 0 || columns == 0;
         assert!(columns <= step && (is_empty || (rows - 1) * step + columns <= numbers.len()), "shape of a factor");
-        Self { numbers, rows, columns, step, transposed: false }
+        Self { numbers, rows, columns, step, transposed: false, pieces: Pieces::ONE }
+    }
+
+    /// A matrix `[rows, columns]` that comes in pieces, whose rows begin `step` numbers apart.
+    ///
+    /// # Panics
+    /// If a piece would not end within the numbers.
+    pub(super) fn of_pieces(numbers: &'a [f32], rows: usize, columns: usize, step: usize, pieces: Pieces) -> Self {
+        if rows > 0 && columns > 0 {
+            // Where the last number is; the last of an earlier piece is before it, as pieces do not overlap.
+            let (row, column) = (rows - 1, columns - 1);
+            let before = row / pieces.rows + column / pieces.columns;
+            let last = before * pieces.step + row % pieces.rows * step + column % pieces.columns;
+            let of_piece = (rows.min(pieces.rows) - 1) * step + columns.min(pieces.columns);
+            let is_apart = before == 0 || of_piece <= pieces.step;
+            assert!(columns.min(pieces.columns) <= step && is_apart && last < numbers.len(), "shape of a factor");
+        }
+        Self { numbers, rows, columns, step, transposed: false, pieces }
     }
 
     /// The same, transposed.
@@ -56,12 +100,21 @@ impl<'a> Factor<'a> {
         (self.numbers.as_ptr(), self.step)
     }
 
+    /// Its pieces.
+    pub(super) const fn pieces(&self) -> Pieces {
+        self.pieces
+    }
+
     const fn shape(&self) -> (usize, usize) {
         if self.transposed { (self.columns, self.rows) } else { (self.rows, self.columns) }
     }
 
     /// Steps from one column to the next, and from one row to the next.
-    const fn strides(&self) -> (isize, isize) {
+    ///
+    /// # Panics
+    /// If it comes in pieces.
+    fn strides(&self) -> (isize, isize) {
+        assert!(self.pieces == Pieces::ONE, "a factor in one piece");
         if self.transposed { (self.step as isize, 1) } else { (1, self.step as isize) }
     }
 }

@@ -1,6 +1,6 @@
-//! Products with large matrices, in tiles of our own: on the way forward f32 weights are taken as they lie, and fetched from memory while
-//! the tile before is made; quantised ones become f32 a block at a time. On the way back a block is copied, too: its columns lie far apart,
-//! each on another page, and every tile would go to all of them again.
+//! Products with large matrices, in tiles of our own: f32 weights are taken as they lie, and fetched from memory while the tile before is
+//! made; quantised ones become f32 a block at a time. On the way back f32 weights that lie row by row are copied a block at a time, too: its
+//! columns lie far apart, each on another page, and every tile would go to all of them again. Those in [`Tiles`] are not.
 //!
 //! ```text
 //! product        outᵀ[n, r] = Σₖ w[n, k] · xᵀ[k, r]      rows of x become columns, and columns of the result rows
@@ -16,8 +16,9 @@ use std::ops::Range;
 use super::{
     factor::{Factor, Target},
     outer::{Ahead, HALF, LANES, Outer, PANEL, panel, parts},
-    product::{GAP, WeightRows, in_blocks, is_worth_dividing, make_room, with_copy, with_part},
+    product::{GAP, WeightRows, in_blocks, is_of_shape, is_worth_dividing, make_room, with_copy, with_part},
     team::{in_parts, with_each},
+    tiles::{self, Tiles},
     turn::{SIDE, turn},
 };
 
@@ -142,7 +143,7 @@ unsafe fn turned_into(x: &Turned, targets: &[(&dyn WeightRows, Target)], adds: b
     let (mut blocks, mut work) = (Vec::new(), 0);
     for (weights, target) in targets {
         let width = target.width();
-        assert!(weights.ready().is_none_or(|all| all.len() == width * x.inner), "shape of the weights");
+        assert!(is_of_shape(*weights, width, x.inner), "shape of the weights");
         let ranges = (0..width).step_by(COLUMNS).map(|from| from..(from + COLUMNS).min(width));
         blocks.extend(ranges.map(|range| (*weights, *target, range)));
         work += x.rows * x.inner * width;
@@ -166,28 +167,39 @@ unsafe fn turned_into(x: &Turned, targets: &[(&dyn WeightRows, Target)], adds: b
 /// # Safety
 /// What the target was made of must live, and nobody else may read or write those columns meanwhile.
 unsafe fn block_turned(x: &Turned, weights: &dyn WeightRows, target: Target, range: Range<usize>, adds: bool) {
-    let ahead = if weights.ready().is_some() { Ahead::Rows } else { Ahead::Nothing };
+    // SAFETY: as the caller says.
+    let with = |w: Factor, ahead| unsafe { with_weights(x, w, target, range.clone(), adds, ahead) };
+    if let Some(tiles) = weights.tiles() {
+        return with(tiles.rows(range.clone()), Ahead::Rows(tiles.at(range.end, 0)));
+    }
+    let after = weights.ready().map(|all| Ahead::Rows(all.as_ptr().wrapping_add(range.end * x.inner)));
+    with_part(weights, x.inner, range.clone(), 0..x.inner, GAP, |w| with(w, after.unwrap_or(Ahead::Nothing)));
+}
+
+/// The same, with the weights `[range.len(), inner]` of these columns.
+///
+/// # Safety
+/// As above.
+unsafe fn with_weights(x: &Turned, w: Factor, target: Target, range: Range<usize>, adds: bool, ahead: Ahead) {
     let mut sums = [0.0; COLUMNS * PANEL];
     let mut lines = [0.0; PANEL * COLUMNS];
-    with_part(weights, x.inner, range.clone(), 0..x.inner, GAP, |w| {
-        for (panel, a) in x.panels() {
-            let step = panel.len();
-            let ahead = if panel.start == 0 { ahead } else { Ahead::Nothing };
-            // SAFETY: there are as many sums as columns of a block, times the widest panel.
-            unsafe { Outer { a, b: w, c: sums.as_mut_ptr(), c_step: step, adds: false, ahead }.make() }
-            let whole = range.len() - range.len() % SIDE;
-            for at in (0..whole).step_by(SIDE) {
-                turn(&sums[at * step..], step, &mut lines[at..], COLUMNS, SIDE, step);
-            }
-            for (row, line) in (panel.start..x.rows).zip(lines.chunks_exact_mut(COLUMNS)).take(step) {
-                for at in whole..range.len() {
-                    line[at] = sums[at * step + row - panel.start];
-                }
-                // SAFETY: the columns are the caller's alone.
-                unsafe { target.put(row, range.clone(), &line[..range.len()], adds) }
-            }
+    for (panel, a) in x.panels() {
+        let step = panel.len();
+        let ahead = if panel.start == 0 { ahead } else { Ahead::Nothing };
+        // SAFETY: there are as many sums as columns of a block, times the widest panel.
+        unsafe { Outer { a, b: w, c: sums.as_mut_ptr(), c_step: step, adds: false, ahead }.make() }
+        let whole = range.len() - range.len() % SIDE;
+        for at in (0..whole).step_by(SIDE) {
+            turn(&sums[at * step..], step, &mut lines[at..], COLUMNS, SIDE, step);
         }
-    });
+        for (row, line) in (panel.start..x.rows).zip(lines.chunks_exact_mut(COLUMNS)).take(step) {
+            for at in whole..range.len() {
+                line[at] = sums[at * step + row - panel.start];
+            }
+            // SAFETY: the columns are the caller's alone.
+            unsafe { target.put(row, range.clone(), &line[..range.len()], adds) }
+        }
+    }
 }
 
 /// One of several ways back to the same rows.
@@ -232,7 +244,7 @@ unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
     for Back { dy, weights } in ways {
         assert!(dy.len().is_multiple_of(rows), "shapes of a product");
         let width = dy.len() / rows;
-        assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+        assert!(is_of_shape(*weights, width, inner), "shape of the weights");
         (work, grain) = (work + rows * inner * width, weights.grain().max(grain));
     }
     let block = |columns: Range<usize>| {
@@ -241,16 +253,35 @@ unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
             let width = dy.len() / rows;
             for summed in (0..width).step_by(BACK_ROWS).map(|from| from..(from + BACK_ROWS).min(width)) {
                 let dy = Factor::part(&dy[summed.start..], rows, summed.len(), width);
-                with_copy(*weights, summed.clone(), columns.clone(), 0, |w| {
-                    let (c, ahead) = (target.at(0, columns.start), Ahead::Nothing);
-                    // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
-                    unsafe { Outer { a: w, b: dy, c, c_step: inner, adds, ahead }.make() }
-                });
+                // SAFETY: the target is [rows, inner]; this block alone has its columns `columns`.
+                let with = |w: Factor, from: usize, ahead| unsafe {
+                    Outer { a: w, b: dy, c: target.at(0, from), c_step: inner, adds, ahead }.make();
+                };
+                match weights.tiles() {
+                    Some(tiles) => columns_of_tiles(tiles, &summed, &columns, with),
+                    None => with_copy(*weights, summed.clone(), columns.clone(), 0, |w| {
+                        with(w, columns.start, Ahead::Nothing);
+                    }),
+                }
                 adds = true;
             }
         }
     };
     in_blocks(work, false, inner, BACK_COLUMNS.next_multiple_of(grain), block);
+}
+
+/// Calls `with` for each column of tiles with its weights, where its columns begin, and what will be needed next: the tiles beside them, and
+/// after the last ones the rows below or, where there are none, other columns.
+fn columns_of_tiles(tiles: &Tiles, rows: &Range<usize>, columns: &Range<usize>, with: impl Fn(Factor, usize, Ahead)) {
+    for from in columns.clone().step_by(tiles::SIDE) {
+        let to = (from + tiles::SIDE).min(columns.end);
+        let next = match (to < columns.end, rows.end < tiles.out()) {
+            (true, _) => tiles.at(rows.start, to),
+            (_, true) => tiles.at(rows.end, columns.start),
+            _ => tiles.at(0, columns.end),
+        };
+        with(tiles.columns(rows.clone(), from..to), from, Ahead::Columns(next));
+    }
 }
 
 #[cfg(test)]

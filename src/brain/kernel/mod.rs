@@ -22,6 +22,7 @@ mod product;
 mod rounded;
 mod team;
 mod tile;
+mod tiles;
 mod turn;
 mod wide;
 #[cfg(target_arch = "x86_64")]
@@ -35,6 +36,7 @@ pub(super) use panel::{BLOCK, Code, WholeRows};
 pub(super) use product::{Rows, WeightRows, product, product_back};
 pub(super) use rounded::Rounded;
 pub(super) use team::{together, with_each};
+pub(super) use tiles::Tiles;
 pub(super) use wide::wide;
 
 /// The names of the instructions that products are made with: those in f32, and those in int8.

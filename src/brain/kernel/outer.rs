@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use pulp::{Simd, WithSimd};
 
-use super::factor::Factor;
+use super::factor::{Factor, Pieces};
 
 /// Registers of columns that a tile has at most, by how many registers there are: with 32 of them 8 · 3 sums, 3 of columns and one more
 /// are 28; with 16 of them 6 · 2, 2 and one are 15.
@@ -50,11 +50,14 @@ impl WithSimd for Columns {
 pub(super) enum Ahead {
     /// Nothing: it is there.
     Nothing,
-    /// The rows of b after the tile's, which lie without a gap.
-    Rows,
+    /// The rows of b after the tile's, which lie without a gap within a piece; and after the last of them those that begin here.
+    Rows(*const f32),
+    /// As many rows and columns as a has, in such pieces, from here on.
+    Columns(*const f32),
 }
 
-/// `c[m, l] = Σₛ b[m, s] · a[s, l]`, or `+=` where `adds`: a `[depth, lanes]`, b `[rows, depth]`, neither transposed.
+/// `c[m, l] = Σₛ b[m, s] · a[s, l]`, or `+=` where `adds`: a `[depth, lanes]`, b `[rows, depth]`, neither transposed. One of them may come in
+/// pieces of its depth.
 pub(super) struct Outer<'a> {
     /// Columns side by side: a multiple of [`LANES`], or [`HALF`] of that.
     pub(super) a: Factor<'a>,
@@ -81,7 +84,9 @@ impl Outer<'_> {
     pub(super) unsafe fn make(self) {
         let (lanes, depth) = self.a.lying();
         let fits = lanes == HALF || lanes.is_multiple_of(LANES);
-        assert!(self.b.lying().0 == depth && fits, "shapes of a product");
+        let (a, b) = (self.a.pieces(), self.b.pieces());
+        let in_depth = a.columns == usize::MAX && b.rows == usize::MAX && (a == Pieces::ONE || b == Pieces::ONE);
+        assert!(self.b.lying().0 == depth && fits && in_depth, "shapes of a product");
         #[cfg(target_arch = "x86_64")]
         if lanes == HALF
             && let Some(half) = pulp::x86::V3::try_new()
@@ -116,29 +121,28 @@ impl WithSimd for Outer<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         assert!(self.a.lying().0.is_multiple_of(S::F32_LANES), "columns in whole registers");
-        let ((a, a_step), (b, b_step)) = (self.a.begin(), self.b.begin());
         let ((lanes, depth), rows) = (self.a.lying(), self.b.lying().1);
+        let each = self.a.pieces().rows.min(self.b.pieces().columns);
+        let (a, b) = (Walk::down(self.a), Walk::along(self.b));
         for panel in parts(lanes / S::F32_LANES, wide(S::REGISTER_COUNT)) {
             let column = panel.start * S::F32_LANES;
-            for tile in parts(rows, tall(S::REGISTER_COUNT, panel.len())) {
-                let (ahead, ahead_step) = match self.ahead {
-                    Ahead::Rows if column == 0 => (b.wrapping_add(tile.end * b_step), tile.len()),
-                    _ => (a.wrapping_add(column), a_step),
+            let a = a.from(column);
+            let lines = panel.len() * S::F32_LANES / LANES;
+            for (at, tile) in parts(rows, tall(S::REGISTER_COUNT, panel.len())).enumerate() {
+                let ahead = match self.ahead {
+                    Ahead::Rows(after) if column == 0 => {
+                        let begin = if tile.end == rows { after } else { b.begin.wrapping_add(tile.end * b.step) };
+                        b.through(begin, tile.len(), each)
+                    }
+                    // A line of the cache of each row at a time.
+                    Ahead::Columns(begin) if at < lines => Walk { begin, ..a }.from(column + at * LANES),
+                    _ => a,
                 };
                 // SAFETY: factors hold their shapes, and the caller answers for c.
                 unsafe {
-                    let one = Tile {
-                        a: a.add(column),
-                        a_step,
-                        b: b.add(tile.start * b_step),
-                        b_step,
-                        depth,
-                        c: self.c.add(tile.start * self.c_step + column),
-                        c_step: self.c_step,
-                        adds: self.adds,
-                        ahead,
-                        ahead_step,
-                    };
+                    let c = self.c.add(tile.start * self.c_step + column);
+                    let b = b.from(tile.start * b.step);
+                    let one = Tile { a, b, ahead, depth, each, c, c_step: self.c_step, adds: self.adds };
                     one.of_shape(simd, panel.len(), tile.len());
                 }
             }
@@ -152,18 +156,55 @@ pub(super) fn parts(all: usize, most: usize) -> impl Iterator<Item = Range<usize
     (0..count).map(move |at| at * all / count..(at + 1) * all / count)
 }
 
-/// One tile: where its factors and its result begin, and the steps from row to row.
+/// A way through numbers, piece by piece.
+#[derive(Clone, Copy)]
+struct Walk {
+    /// Where it begins.
+    begin: *const f32,
+    /// Numbers from row to row.
+    step: usize,
+    /// Numbers from the end of a piece to the beginning of the next.
+    leap: usize,
+}
+
+impl Walk {
+    /// From row to row of a factor.
+    fn down(factor: Factor) -> Self {
+        let ((begin, step), pieces) = (factor.begin(), factor.pieces());
+        Self { begin, step, leap: if pieces == Pieces::ONE { 0 } else { pieces.step - pieces.rows * step } }
+    }
+
+    /// From column to column.
+    fn along(factor: Factor) -> Self {
+        let ((begin, step), pieces) = (factor.begin(), factor.pieces());
+        Self { begin, step, leap: if pieces == Pieces::ONE { 0 } else { pieces.step - pieces.columns } }
+    }
+
+    /// The same, so many numbers further on.
+    const fn from(self, numbers: usize) -> Self {
+        Self { begin: self.begin.wrapping_add(numbers), ..self }
+    }
+
+    /// Through as many rows as `rows`, which lie without a gap from `begin` on, in the time of a way along them; pieces have `each` columns.
+    const fn through(self, begin: *const f32, rows: usize, each: usize) -> Self {
+        let leap = if self.leap == 0 { 0 } else { (self.leap + each).wrapping_sub(rows * each) };
+        Self { begin, step: rows, leap }
+    }
+}
+
+/// One tile: its ways through the factors and what is fetched, and where its result begins.
 struct Tile {
-    a: *const f32,
-    a_step: usize,
-    b: *const f32,
-    b_step: usize,
+    /// From row to row.
+    a: Walk,
+    /// From column to column of all rows.
+    b: Walk,
+    ahead: Walk,
     depth: usize,
+    /// Steps to the end of a piece.
+    each: usize,
     c: *mut f32,
     c_step: usize,
     adds: bool,
-    ahead: *const f32,
-    ahead_step: usize,
 }
 
 impl Tile {
@@ -197,20 +238,27 @@ impl Tile {
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[simd.splat_f32s(0.0); W]; M];
-            let (mut a, mut ahead) = (self.a, self.ahead);
-            for s in 0..self.depth {
-                fetch(ahead);
-                let mut columns = [simd.splat_f32s(0.0); W];
-                for w in 0..W {
-                    columns[w] = a.add(w * S::F32_LANES).cast::<S::f32s>().read_unaligned();
-                }
-                for m in 0..M {
-                    let b = simd.splat_f32s(*self.b.add(m * self.b_step + s));
+            let (mut a, mut b, mut ahead) = (self.a.begin, self.b.begin, self.ahead.begin);
+            let mut left = self.depth;
+            while left > 0 {
+                let steps = left.min(self.each);
+                for s in 0..steps {
+                    fetch(ahead);
+                    let mut columns = [simd.splat_f32s(0.0); W];
                     for w in 0..W {
-                        sums[m][w] = simd.mul_add_e_f32s(b, columns[w], sums[m][w]);
+                        columns[w] = a.add(w * S::F32_LANES).cast::<S::f32s>().read_unaligned();
                     }
+                    for m in 0..M {
+                        let b = simd.splat_f32s(*b.add(m * self.b.step + s));
+                        for w in 0..W {
+                            sums[m][w] = simd.mul_add_e_f32s(b, columns[w], sums[m][w]);
+                        }
+                    }
+                    (a, ahead) = (a.wrapping_add(self.a.step), ahead.wrapping_add(self.ahead.step));
                 }
-                (a, ahead) = (a.wrapping_add(self.a_step), ahead.wrapping_add(self.ahead_step));
+                (a, ahead) = (a.wrapping_add(self.a.leap), ahead.wrapping_add(self.ahead.leap));
+                b = b.wrapping_add(steps + self.b.leap);
+                left -= steps;
             }
             for m in 0..M {
                 for w in 0..W {

@@ -8,6 +8,7 @@ use super::{
     factor::{Factor, Target},
     large::{Back, Turned, back_of_large, is_large, product_turned},
     team::in_parts,
+    tiles::Tiles,
 };
 
 /// Columns of the result that one block computes: its weights, dequantised, stay in the second-level cache. A multiple of
@@ -46,8 +47,13 @@ pub(in crate::brain) trait WeightRows: Sync {
         1
     }
 
-    /// All of them, where they are f32 already.
+    /// All of them, row by row, where they lie so.
     fn ready(&self) -> Option<&[f32]> {
+        None
+    }
+
+    /// All of them in tiles, where they lie so.
+    fn tiles(&self) -> Option<&Tiles> {
         None
     }
 }
@@ -63,6 +69,10 @@ impl<T: WeightRows + ?Sized> WeightRows for &T {
 
     fn ready(&self) -> Option<&[f32]> {
         (**self).ready()
+    }
+
+    fn tiles(&self) -> Option<&Tiles> {
+        (**self).tiles()
     }
 }
 
@@ -154,7 +164,7 @@ pub(in crate::brain) fn product(
     take_weights_as_they_lie();
     let rows = out.len().checked_div(width).unwrap_or(0);
     assert!(x.len() == rows * inner && out.len() == rows * width, "shapes of a product");
-    assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    assert!(is_of_shape(weights, width, inner), "shape of the weights");
     if is_large(inner, width) {
         let mut turned = Turned::default();
         turned.fill(x, inner);
@@ -210,7 +220,7 @@ pub(in crate::brain) fn product_back(
     take_weights_as_they_lie();
     let rows = dx.len().checked_div(inner).unwrap_or(0);
     assert!(dy.len() == rows * width && dx.len() == rows * inner, "shapes of a product");
-    assert!(weights.ready().is_none_or(|all| all.len() == width * inner), "shape of the weights");
+    assert!(is_of_shape(weights, width, inner), "shape of the weights");
     if is_large(inner, width) {
         return back_of_large(Back { dy, weights: &weights }, dx, inner, adds);
     }
@@ -229,6 +239,12 @@ pub(in crate::brain) fn product_back(
     };
     let grain = weights.grain();
     in_blocks(rows * inner * width, weights.ready().is_some(), inner, BLOCK.div_ceil(grain) * grain, block);
+}
+
+/// Whether weights have `width` rows of `inner` numbers, as far as they tell.
+pub(super) fn is_of_shape(weights: &(impl WeightRows + ?Sized), width: usize, inner: usize) -> bool {
+    weights.ready().is_none_or(|all| all.len() == width * inner)
+        && weights.tiles().is_none_or(|tiles| (tiles.out(), tiles.inner()) == (width, inner))
 }
 
 /// Whether so many multiplications are worth to be divided among threads.

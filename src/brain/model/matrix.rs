@@ -17,7 +17,7 @@ use super::{
 };
 use crate::brain::{
     error::{BrainError, Result},
-    kernel::{BLOCK, Rows, WeightRows, is_large},
+    kernel::{BLOCK, Rows, Tiles, WeightRows, is_large},
     lora::Grouped,
 };
 
@@ -39,6 +39,8 @@ pub struct Matrix {
 enum Kept {
     /// f32 `[out, in]`; while it is trained, candle follows it.
     Dense(Tensor),
+    /// f32 on the processor, as products go through them.
+    Tiles(Arc<Tiles>),
     /// In blocks of a GGML type.
     Blocks(Arc<QTensor>),
     /// In MLX's groups, on the processor.
@@ -57,6 +59,20 @@ impl Matrix {
     pub fn dense(weight: Tensor) -> Result<Self> {
         let (out, inner) = weight.dims2()?;
         Ok(Self { out, inner, kept: Kept::Dense(weight.contiguous()?) })
+    }
+
+    /// Keeps f32 weights `[out, in]` that are not trained; large ones on the processor in tiles, where that takes little more room.
+    ///
+    /// # Errors
+    /// It is no matrix.
+    pub fn frozen(weight: Tensor) -> Result<Self> {
+        let dense = Self::dense(weight)?;
+        if !(dense.is_large() && dense.is_frozen() && dense.device().is_cpu()) {
+            return Ok(dense);
+        }
+        let Self { out, inner, .. } = dense;
+        let tiles = dense.with_rows(|rows| Tiles::of(rows, out, inner))?;
+        Ok(tiles.map_or(dense, |tiles| Self { out, inner, kept: Kept::Tiles(Arc::new(tiles)) }))
     }
 
     /// Keeps weights `[out, in]` in blocks of a GGML type.
@@ -111,14 +127,14 @@ impl Matrix {
         match &self.kept {
             Kept::Dense(weight) => weight.device().clone(),
             Kept::Blocks(blocks) => blocks.device(),
-            Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => Device::Cpu,
+            Kept::Tiles(_) | Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => Device::Cpu,
         }
     }
 
     /// How it is kept, in a word.
     pub fn kind(&self) -> String {
         match &self.kept {
-            Kept::Dense(_) => "F32".to_owned(),
+            Kept::Dense(_) | Kept::Tiles(_) => "F32".to_owned(),
             Kept::Blocks(blocks) => format!("{:?}", blocks.dtype()),
             Kept::Affine(weight) => format!("MLX {}-bit", weight.bits()),
             Kept::Stored(stored) | Kept::Streamed(stored) => format!("{:?}", stored.dtype()),
@@ -129,6 +145,7 @@ impl Matrix {
     pub fn bytes(&self) -> usize {
         match &self.kept {
             Kept::Dense(weight) => weight.elem_count() * DType::F32.size_in_bytes(),
+            Kept::Tiles(tiles) => tiles.bytes(),
             Kept::Blocks(blocks) => blocks.storage_size_in_bytes(),
             Kept::Affine(weight) => weight.bytes(),
             Kept::Stored(stored) | Kept::Streamed(stored) => stored.bytes(),
@@ -160,16 +177,9 @@ impl Matrix {
             Kept::Dense(weight) => weight.clone(),
             Kept::Blocks(blocks) => blocks.dequantize(&blocks.device())?,
             Kept::Stored(stored) => stored.all()?.dequantize(&Device::Cpu)?,
-            Kept::Streamed(stored) => {
-                let mut all = vec![0.0; self.out * self.inner];
-                stored.with_blocks(|blocks| blocks.fill(0..self.out, 0..self.inner, &mut all, self.inner))?;
-                Tensor::from_vec(all, (self.out, self.inner), &Device::Cpu)?
-            }
-            Kept::Affine(weight) => {
-                let mut all = vec![0.0; self.out * self.inner];
-                weight.fill(0..self.out, 0..self.inner, &mut all, self.inner);
-                Tensor::from_vec(all, (self.out, self.inner), &Device::Cpu)?
-            }
+            Kept::Streamed(stored) => stored.with_blocks(|blocks| self.filled(blocks))??,
+            Kept::Tiles(tiles) => self.filled(&**tiles)?,
+            Kept::Affine(weight) => self.filled(&**weight)?,
         })
     }
 
@@ -182,21 +192,29 @@ impl Matrix {
             Kept::Dense(weight) => weight.index_select(&Tensor::new(ids, weight.device())?, 0)?,
             Kept::Blocks(blocks) => blocks.embedding(&Tensor::new(ids, &blocks.device())?)?,
             Kept::Stored(stored) | Kept::Streamed(stored) => stored.rows(ids)?,
-            Kept::Affine(weight) => {
-                let mut rows = vec![0.0; ids.len() * self.inner];
-                for (id, out) in ids.iter().zip(rows.chunks_exact_mut(self.inner.max(1))) {
-                    let id = *id as usize;
-                    if id >= self.out {
-                        return Err(BrainError::Setting(format!(
-                            "Row {id} of a table with {} was asked for",
-                            self.out
-                        )));
-                    }
-                    weight.fill(id..id + 1, 0..self.inner, out, self.inner);
-                }
-                Tensor::from_vec(rows, (ids.len(), self.inner), &Device::Cpu)?
-            }
+            Kept::Tiles(tiles) => self.filled_rows(&**tiles, ids)?,
+            Kept::Affine(weight) => self.filled_rows(&**weight, ids)?,
         })
+    }
+
+    /// All of some weights as f32 `[out, in]`.
+    fn filled(&self, weights: &dyn WeightRows) -> Result<Tensor> {
+        let mut all = vec![0.0; self.out * self.inner];
+        weights.fill(0..self.out, 0..self.inner, &mut all, self.inner);
+        Ok(Tensor::from_vec(all, (self.out, self.inner), &Device::Cpu)?)
+    }
+
+    /// Rows of some weights as f32 `[n, in]`.
+    fn filled_rows(&self, weights: &dyn WeightRows, ids: &[u32]) -> Result<Tensor> {
+        let mut rows = vec![0.0; ids.len() * self.inner];
+        for (id, out) in ids.iter().zip(rows.chunks_exact_mut(self.inner.max(1))) {
+            let id = *id as usize;
+            if id >= self.out {
+                return Err(BrainError::Setting(format!("Row {id} of a table with {} was asked for", self.out)));
+            }
+            weights.fill(id..id + 1, 0..self.inner, out, self.inner);
+        }
+        Ok(Tensor::from_vec(rows, (ids.len(), self.inner), &Device::Cpu)?)
     }
 
     /// `y = x·Wᵀ + scale·(x·Aᵀ)·Bᵀ`, where each group of rows may have its own A and B: x `[rows, in]` → y `[rows, out]`.
@@ -233,7 +251,7 @@ impl Matrix {
     pub(super) fn is_frozen(&self) -> bool {
         match &self.kept {
             Kept::Dense(weight) => !weight.track_op(),
-            Kept::Blocks(_) | Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => true,
+            Kept::Tiles(_) | Kept::Blocks(_) | Kept::Affine(_) | Kept::Stored(_) | Kept::Streamed(_) => true,
         }
     }
 
@@ -245,6 +263,7 @@ impl Matrix {
                 let Storage::Cpu(storage) = &*guard else { candle_core::bail!("weights are not on the processor") };
                 then(&Rows { weights: slice_of(storage, layout)?, inner: self.inner })
             }
+            Kept::Tiles(tiles) => then(&**tiles),
             Kept::Blocks(blocks) => then(&Blocks::new(blocks)?),
             Kept::Affine(weight) => then(&**weight),
             Kept::Stored(stored) => {
@@ -279,4 +298,41 @@ fn told(error: BrainError) -> candle_core::Error {
 /// The slice does not have that shape.
 pub fn matrix_from(weights: &[f32], out: usize, inner: usize) -> Result<Matrix> {
     Matrix::dense(Tensor::from_slice(weights, (out, inner), &Device::Cpu)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Var;
+
+    use super::*;
+
+    #[test]
+    fn a_frozen_matrix_has_the_bits_of_a_dense_one() {
+        // Edges in both directions, and more rows than the way back sums at a time.
+        let (out, inner, rows) = (421, 752, 5);
+        let numbers = |len: usize, step: f32| (0..len).map(|at| (at as f32 * step).sin()).collect::<Vec<_>>();
+        let weight = Tensor::from_vec(numbers(out * inner, 0.37), (out, inner), &Device::Cpu).unwrap();
+        let (dense, frozen) = (Matrix::dense(weight.clone()).unwrap(), Matrix::frozen(weight.clone()).unwrap());
+        assert!(matches!(frozen.kept, Kept::Tiles(_)) && frozen.is_frozen() && frozen.device().is_cpu());
+        assert_eq!((frozen.kind(), frozen.out(), frozen.inner()), (dense.kind(), out, inner));
+        let flat = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        assert!(flat(frozen.whole().unwrap()) == flat(dense.whole().unwrap()));
+        assert!(flat(frozen.rows(&[420, 0, 47]).unwrap()) == flat(dense.rows(&[420, 0, 47]).unwrap()));
+        let error = frozen.rows(&[421]).unwrap_err().to_string();
+        assert!(error.contains("Row 421 of a table with 421"), "{error}");
+        let (x, dy) = (numbers(rows * inner, 0.91), numbers(rows * out, 0.53));
+        let both = |matrix: &Matrix| {
+            let (mut y, mut dx) = (vec![0.0; rows * out], vec![0.0; rows * inner]);
+            matrix.apply_to_rows(&x, &mut y, None, false).unwrap();
+            matrix.back_to_rows(&dy, &mut dx, None, false).unwrap();
+            (y, dx)
+        };
+        assert!(both(&frozen) == both(&dense));
+
+        let trained = Var::from_tensor(&weight).unwrap();
+        let followed = Matrix::frozen(trained.as_tensor().clone()).unwrap();
+        assert!(matches!(followed.kept, Kept::Dense(_)), "candle follows it");
+        let small = Matrix::frozen(weight.narrow(0, 0, 8).unwrap()).unwrap();
+        assert!(matches!(small.kept, Kept::Dense(_)), "it is not large");
+    }
 }

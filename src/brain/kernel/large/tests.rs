@@ -35,10 +35,12 @@ impl WeightRows for Made<'_> {
 #[test]
 fn products_and_their_ways_back_equal_slow_sums_for_any_number_of_rows() {
     // Widths that no block divides, columns that no panel does, and more than is summed at a time.
-    for (inner, width, grain) in [(256, 300, 32), (576, 192, 32), (768, 401, 256), (336, 200, 16)] {
+    for (inner, width, grain) in [(256, 300, 32), (576, 192, 32), (752, 421, 16), (336, 235, 16)] {
         assert!(is_large(inner, width));
         let w = numbers(width * inner, 0.91);
         let turned = transposed(&w, inner);
+        let tiles = Tiles::of(&Rows { weights: &w, inner }, width, inner);
+        assert!(tiles.is_some() || inner == 256);
         for rows in [0, 1, 3, 16, 23, 33, 84, 97] {
             let (x, dy) = (numbers(rows * inner, 0.37), numbers(rows * width, 0.53));
             let (expected, back) = (slow(&x, &w, inner), slow(&dy, &turned, width));
@@ -54,6 +56,12 @@ fn products_and_their_ways_back_equal_slow_sums_for_any_number_of_rows() {
             product_back(&dy, &made, &mut dx, inner, width, true);
             assert_eq!(out, twice(&expected), "{rows} rows of {inner} to {width}: made, and it adds");
             assert_eq!(dx, twice(&back), "{rows} rows of {inner} to {width}, back: made, and it adds");
+            if let Some(tiles) = &tiles {
+                product(&x, tiles, &mut out, inner, width, false);
+                product_back(&dy, tiles, &mut dx, inner, width, false);
+                assert_eq!(out, expected, "{rows} rows of {inner} to {width}: in tiles");
+                assert_eq!(dx, back, "{rows} rows of {inner} to {width}, back: in tiles");
+            }
         }
     }
 }
@@ -95,7 +103,7 @@ fn tiles_of_every_width_give_the_same() {
             c: c.as_mut_ptr(),
             c_step: lanes,
             adds: true,
-            ahead: Ahead::Rows,
+            ahead: Ahead::Rows(b.as_ptr()),
         });
         c.iter().map(|c| c - 1.0).collect::<Vec<_>>()
     };
