@@ -50,7 +50,7 @@ fn mind(llm: &Llm, creature: u32) -> Mind {
 }
 
 fn b(mind: &Mind) -> Vec<f32> {
-    mind.adapter.pairs.iter().flat_map(|pair| pair.b.to_vec()).collect()
+    mind.adapter.pairs.iter().flat_map(|[_, b]| b.read().unwrap().to_vec()).collect()
 }
 
 /// Probability of picking the food up.

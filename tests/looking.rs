@@ -109,7 +109,7 @@ fn one_mind_is_looked_into_without_waiting() {
     assert_eq!((look.standing, look.version), (Standing::Alive, mind.moments.steps));
     assert!(look.version == 3 && look.norms.len() == layout.sites.len());
     // Against the product itself.
-    for ((norm, site), pair) in look.norms.iter().zip(&layout.sites).zip(&mind.adapter.pairs) {
+    for ((norm, site), pair) in look.norms.iter().zip(&layout.sites).zip(&mind.adapter.read().unwrap().pairs) {
         let mut squares = 0.0;
         for row in pair.b.chunks_exact(layout.rank) {
             for column in 0..site.inner {

@@ -284,7 +284,8 @@ fn creatures_are_found_with_their_adapters_and_memories() {
         let name = (row.habitat, row.creature);
         // Named by its number it is as it is now, if it lives.
         let in_hall = population.hall[&name].read().unwrap();
-        let expected = population.minds.get(&name).map_or(&in_hall, |mind| &mind.adapter);
+        let living = population.minds.get(&name).map(|mind| mind.adapter.read().unwrap());
+        let expected = living.as_ref().unwrap_or(&in_hall);
         assert_eq!((found.adapter.as_ref(), found.layout.as_ref()), (Some(expected), population.layout.as_ref()));
         assert_eq!(found.honoured.unwrap().fitness, row.fitness);
         if row.generation == 7 {

@@ -148,7 +148,7 @@ pub fn find_creature(run: &Path, which: Chosen, habitat: Option<HabitatId>) -> R
     if place.is_none() && honoured.is_none() {
         return Err(missing(who_is_there(snapshot, creature)));
     }
-    let living = population.minds.get(&name).map(|mind| mind.adapter.clone()).filter(|_| place.is_some());
+    let living = population.minds.get(&name).filter(|_| place.is_some()).map(|mind| mind.adapter.read()).transpose()?;
     let in_hall = population.hall.get(&name).map(KeptAdapter::read).transpose()?;
     let is_honoured = in_hall.is_some() && (which == Chosen::Best || living.is_none());
     Ok(FoundCreature {

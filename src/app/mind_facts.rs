@@ -59,9 +59,10 @@ pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
         bytes: (adapter.bytes() as u64, 0),
     };
     if let Some(mind) = mind {
-        let born_norms = mind.genome.as_ref().map(|genome| layout.norms(genome));
-        let bytes = (mind.adapter.bytes() as u64, mind.moments.bytes() as u64);
-        let alive = dead(Standing::Alive, &mind.adapter);
+        let born_norms = mind.genome.as_ref().and_then(|genome| Some(layout.norms(&genome.read().ok()?)));
+        let adapter = mind.adapter.read().ok()?;
+        let bytes = (adapter.bytes() as u64, mind.moments.bytes() as u64);
+        let alive = dead(Standing::Alive, &adapter);
         return Some(MindLook { version: mind.moments.steps, born_norms, bytes, ..alive });
     }
     let forebear = shelf.try_forebears()?.get(&name).cloned();
@@ -91,6 +92,8 @@ pub struct MemoryReport {
     pub moments: u64,
     /// The most that steps ever kept at the same time for their way back; gone by the next lesson.
     pub activations: u64,
+    /// Of the adapters, the most that were ever put aside while some learned, in whose room that was.
+    pub aside: u64,
     /// Keys and values that are kept from turn to turn; only free replies have any.
     pub caches: u64,
     /// What agents remember.
@@ -123,7 +126,7 @@ pub fn memory_report(world: &mut World, shelf: Option<&Shelf>, before: MemoryRep
         ..MemoryReport::default()
     };
     let Some(shelf) = shelf else { return report };
-    (report.caches, report.activations) = (shelf.cached(), shelf.activations().most());
+    (report.caches, report.activations, report.aside) = (shelf.cached(), shelf.activations().most(), shelf.aside());
     let taken = mind_bytes(shelf).unwrap_or([before.adapters, before.forebears, before.moments]);
     [report.adapters, report.forebears, report.moments] = taken;
     report
@@ -135,7 +138,8 @@ fn mind_bytes(shelf: &Shelf) -> Option<[u64; 3]> {
     let dead: Vec<KeptAdapter> = shelf.try_forebears()?.iter().map(|(_, kept)| kept.clone()).collect();
     let minds = population.minds.values();
     let adapters = minds.clone().flat_map(|mind| std::iter::once(&mind.adapter).chain(&mind.genome));
-    let living = adapters.chain(&population.founders).cloned().map(KeptAdapter::from);
+    let founders = population.founders.iter().cloned().map(KeptAdapter::from);
+    let living = adapters.cloned().chain(founders);
     let mut seen = HashSet::new();
     let mut bytes_of = |adapter: KeptAdapter| {
         let unseen = adapter.pairs.into_iter().flatten().filter(|numbers| seen.insert(numbers.place()));

@@ -8,7 +8,6 @@
 use std::collections::BTreeMap;
 
 use super::{
-    lora::Adapter,
     offload::KeptAdapter,
     population::{Mind, Name},
 };
@@ -65,7 +64,7 @@ impl Forebears {
         &mut self,
         breed: &Breed,
         minds: &BTreeMap<Name, Mind>,
-        keep: impl Fn(&Adapter) -> KeptAdapter,
+        keep: impl Fn(&KeptAdapter) -> KeptAdapter,
     ) {
         let of_habitat = |name: &Name| name.0 == breed.habitat;
         let lives = |creature: &CreatureId| breed.living.contains(creature);
@@ -104,14 +103,14 @@ mod tests {
 
     use super::*;
     use crate::{
-        brain::lora::Pair,
+        brain::lora::{Adapter, Pair},
         protocol::{Birth, HabitatId},
     };
 
     const HOME: HabitatId = HabitatId(1);
 
-    fn keep(adapter: &Adapter) -> KeptAdapter {
-        adapter.clone().into()
+    fn keep(adapter: &KeptAdapter) -> KeptAdapter {
+        adapter.clone()
     }
 
     fn mind(number: u32) -> Mind {

@@ -108,8 +108,8 @@ impl Population {
         let mut pool = Pool::default();
         let minds = self.minds.iter().map(|(name, mind)| KeptMind {
             name: *name,
-            adapter: pool.adapter(&mind.adapter),
-            genome: mind.genome.as_ref().map(|genome| pool.adapter(genome)),
+            adapter: pool.kept(&mind.adapter),
+            genome: mind.genome.as_ref().map(|genome| pool.kept(genome)),
             steps: mind.moments.steps,
             first: pool.numbers(&mind.moments.first),
             second: pool.numbers(&mind.moments.second),
@@ -165,8 +165,8 @@ impl Population {
         let mind = |kept: &KeptMind| {
             let (first, second) = (numbers(&kept.first)?, numbers(&kept.second)?);
             let moments = Arc::new(Moments { steps: kept.steps, first, second });
-            let genome = kept.genome.as_ref().map(adapter).transpose()?;
-            Ok((kept.name, Mind { adapter: adapter(&kept.adapter)?, genome, moments }))
+            let genome = kept.genome.as_ref().map(adapter).transpose()?.map(Into::into);
+            Ok((kept.name, Mind { adapter: adapter(&kept.adapter)?.into(), genome, moments }))
         };
         let minds = contents.minds.iter().map(mind).collect::<std::result::Result<_, String>>()?;
         let hall = contents.hall.iter().map(|(name, kept)| Ok((*name, adapter(kept)?.into())));
@@ -193,7 +193,11 @@ mod tests {
             first: vec![vec![0.1, f32::MIN_POSITIVE].into()],
             second: vec![vec![1e-38, 2.0].into()],
         };
-        let mind = |b| Mind { adapter: adapter(b), genome: Some(adapter(b + 1.0)), moments: Arc::new(moments.clone()) };
+        let mind = |b| Mind {
+            adapter: adapter(b).into(),
+            genome: Some(adapter(b + 1.0).into()),
+            moments: Arc::new(moments.clone()),
+        };
         let name = |creature| (HabitatId(3), CreatureId(creature));
         let site = Site { layer: 1, target: LoraTarget::Down, out: 2, inner: 3 };
         Population {
@@ -211,8 +215,9 @@ mod tests {
         kept.write(&path).unwrap();
         let read = Population::read(&path).unwrap();
         assert_eq!(read, kept);
-        assert!(read.minds.values().next().unwrap().adapter.pairs[0].b[1].is_sign_negative(), "−0 is −0");
-        let a = |at: usize| Arc::clone(&read.minds.values().nth(at).unwrap().adapter.pairs[0].a);
+        let adapter = |at: usize| read.minds.values().nth(at).unwrap().adapter.read().unwrap();
+        assert!(adapter(0).pairs[0].b[1].is_sign_negative(), "−0 is −0");
+        let a = |at: usize| Arc::clone(&adapter(at).pairs[0].a);
         assert!(Arc::ptr_eq(&a(0), &a(1)), "what was shared is shared again");
         let again = folder.path().join("again");
         read.write(&again).unwrap();

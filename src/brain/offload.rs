@@ -1,4 +1,5 @@
-//! Numbers that nobody needs just now, in a file without a name: optimiser's moments between two lessons, adapters of the dead.
+//! Numbers that nobody needs just now, in a file without a name: optimiser's moments between two lessons, adapters of the dead, and those of
+//! the living while others learn.
 //!
 //! As ZeRO-Infinity does with the states of an optimiser (Rajbhandari et al. 2021, arXiv:2104.07857). Where there is no file, or it
 //! takes no more, numbers stay in memory; whoever reads them back gets the same bits.
@@ -96,6 +97,11 @@ impl Offload {
         Self(file.map(|file| Arc::new(Places { file: Mutex::new(file), free: Mutex::default() })))
     }
 
+    /// Whether there is a file.
+    pub const fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Puts numbers aside, in one block; they stay in memory where there is no file, or it takes no more.
     pub fn put(&self, all: &[Arc<Vec<f32>>]) -> Vec<Kept> {
         let Some(block) = self.write(all).map(Arc::new) else { return all.iter().cloned().map(Kept::Here).collect() };
@@ -122,18 +128,29 @@ impl Offload {
         Moments { steps, first, second }
     }
 
-    /// Puts an adapter aside; its A only where that is its own.
-    pub fn adapter(&self, adapter: &Adapter, owns_a: bool) -> KeptAdapter {
-        let own = |pair: &Pair| {
-            if owns_a { vec![Arc::clone(&pair.a), Arc::clone(&pair.b)] } else { vec![Arc::clone(&pair.b)] }
+    /// Puts aside what of an adapter is in memory; its A only where that is its own.
+    pub fn adapter(&self, adapter: &KeptAdapter, owns_a: bool) -> KeptAdapter {
+        let first = if owns_a { 0 } else { 1 };
+        let here = |kept: &Kept| match kept {
+            Kept::Here(numbers) => Some(Arc::clone(numbers)),
+            Kept::Away(..) => None,
         };
-        let mut kept = self.put(&adapter.pairs.iter().flat_map(own).collect::<Vec<_>>()).into_iter();
-        let mut next = || kept.next().unwrap_or_default();
-        let pair = |pair: &Pair| {
-            let a = if owns_a { next() } else { Kept::Here(Arc::clone(&pair.a)) };
-            [a, next()]
-        };
-        KeptAdapter { pairs: adapter.pairs.iter().map(pair).collect() }
+        let all: Vec<_> = adapter.pairs.iter().flat_map(|pair| pair[first..].iter().filter_map(here)).collect();
+        let mut aside = adapter.clone();
+        if all.is_empty() {
+            return aside;
+        }
+        let places = aside.pairs.iter_mut().flat_map(|pair| &mut pair[first..]);
+        places.filter(|kept| matches!(kept, Kept::Here(_))).zip(self.put(&all)).for_each(|(place, kept)| *place = kept);
+        aside
+    }
+
+    /// Cuts the file off, so that nothing can be read any more.
+    #[cfg(test)]
+    pub(super) fn cut(&self) {
+        if let Some(places) = &self.0 {
+            open(&places.file).set_len(0).unwrap();
+        }
     }
 
     fn write(&self, all: &[Arc<Vec<f32>>]) -> Option<Block> {
@@ -264,6 +281,21 @@ impl KeptAdapter {
         Ok(Adapter { pairs: self.pairs.iter().map(pair).collect::<Result<_>>()? })
     }
 
+    /// Whether all of it is in memory.
+    pub fn is_here(&self) -> bool {
+        self.pairs.iter().flatten().all(|kept| matches!(kept, Kept::Here(_)))
+    }
+
+    /// Names the places where its numbers are.
+    pub fn places(&self) -> Vec<Place> {
+        self.pairs.iter().flatten().map(Kept::place).collect()
+    }
+
+    /// Bytes that its numbers take in memory, as if it shared nothing.
+    pub fn bytes(&self) -> usize {
+        self.pairs.iter().flatten().map(Kept::bytes).sum()
+    }
+
     /// Bytes of its numbers, wherever they are, as if it shared nothing.
     pub fn size(&self) -> usize {
         self.pairs.iter().flatten().map(|kept| kept.len() * BYTES).sum()
@@ -340,7 +372,7 @@ mod tests {
                     .all(|(kept, numbers)| matches!(kept, Kept::Here(own) if Arc::ptr_eq(own, numbers)))
             );
             let adapter = Adapter { pairs: vec![Pair { a: shared, b: numbers(5, 2) }] };
-            assert_eq!(offload.adapter(&adapter, true).read().unwrap(), adapter);
+            assert_eq!(offload.adapter(&adapter.clone().into(), true).read().unwrap(), adapter);
         }
     }
 
@@ -350,7 +382,8 @@ mod tests {
         let pair = |at: u32| Pair { a: Arc::new(vec![at as f32; 4]), b: Arc::new(vec![-0.5, at as f32]) };
         let adapter = Adapter { pairs: vec![pair(1), pair(2)] };
         for (owns_a, in_memory) in [(true, 0), (false, 2 * 4 * BYTES)] {
-            let kept = offload.adapter(&adapter, owns_a);
+            let kept = offload.adapter(&adapter.clone().into(), owns_a);
+            assert_eq!(offload.adapter(&kept, owns_a).places(), kept.places(), "away already");
             let read = kept.read().unwrap();
             assert_eq!((&read, kept.size()), (&adapter, adapter.bytes()));
             assert_eq!(kept.pairs.iter().flatten().map(Kept::bytes).sum::<usize>(), in_memory);

@@ -25,23 +25,24 @@ use crate::protocol::{CreatureId, HabitatId};
 /// One creature's mind.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Mind {
-    /// The adapter that it acts with.
-    pub adapter: Adapter,
+    /// The adapter that it acts with; of a large model's creatures it is put aside while others learn.
+    pub adapter: KeptAdapter,
     /// The adapter that it was born with, where that is what it passes on; otherwise it passes on `adapter`.
-    pub genome: Option<Adapter>,
+    pub genome: Option<KeptAdapter>,
     /// Adam's moments.
     pub moments: Arc<Moments>,
 }
 
 impl Mind {
     /// A mind as it is born.
-    pub fn newborn(adapter: Adapter, keeps_genome: bool) -> Self {
+    pub fn newborn(adapter: impl Into<KeptAdapter>, keeps_genome: bool) -> Self {
+        let adapter = adapter.into();
         let genome = keeps_genome.then(|| adapter.clone());
         Self { adapter, genome, moments: Arc::default() }
     }
 
     /// What children get: what was learned, or what it was born with.
-    pub fn heritage(&self, learned: bool) -> &Adapter {
+    pub const fn heritage(&self, learned: bool) -> &KeptAdapter {
         match &self.genome {
             Some(genome) if !learned => genome,
             _ => &self.adapter,
@@ -82,12 +83,7 @@ impl Population {
                  ask for: take the settings that it was made with"
             )))
         };
-        for (name, adapter) in minds {
-            if !layout.fits(adapter) {
-                return misfit(name);
-            }
-        }
-        for (name, adapter) in &self.hall {
+        for (name, adapter) in minds.chain(&self.hall) {
             if !layout.fits(&adapter.read()?) {
                 return misfit(name);
             }
@@ -96,7 +92,7 @@ impl Population {
             return Err(BrainError::Setting("The founders' adapters do not fit those of the population".to_owned()));
         }
         for ((habitat, creature), mind) in &self.minds {
-            if !mind.moments.fits(&mind.adapter) {
+            if !mind.moments.fits(&mind.adapter.read()?) {
                 return Err(BrainError::Setting(format!(
                     "The optimiser's moments of creature {creature} of habitat {habitat} do not fit its adapter"
                 )));
@@ -107,8 +103,8 @@ impl Population {
 }
 
 impl Population {
-    /// Puts aside what nobody needs who decides: moments, and the hall of fame; A only where creatures have their own.
-    pub(super) fn put_aside(&mut self, offload: &Offload, owns_a: bool) -> Result<()> {
+    /// Puts aside what nobody needs who does nothing: adapters, moments, and the hall of fame; A only where creatures have their own.
+    pub(super) fn put_aside(&mut self, offload: &Offload, owns_a: bool) {
         // What several have they have together afterwards, too.
         let mut known: BTreeMap<Vec<Place>, Arc<Moments>> = BTreeMap::new();
         for mind in self.minds.values_mut() {
@@ -119,8 +115,43 @@ impl Population {
                 mind.moments = aside;
             }
         }
-        for adapter in self.hall.values_mut() {
-            *adapter = offload.adapter(&adapter.read()?, owns_a);
+        self.put_adapters_aside(offload, owns_a);
+    }
+
+    /// The same of adapters alone, those of the hall of fame among them: the bytes that these do not take any more.
+    pub(super) fn put_adapters_aside(&mut self, offload: &Offload, owns_a: bool) -> u64 {
+        if !offload.is_there() {
+            return 0;
+        }
+        // What several have they have together afterwards, too.
+        let mut known: BTreeMap<Vec<Place>, KeptAdapter> = BTreeMap::new();
+        let mut gone = 0;
+        let minds = self.minds.values_mut().flat_map(|mind| std::iter::once(&mut mind.adapter).chain(&mut mind.genome));
+        for adapter in minds.chain(self.hall.values_mut()) {
+            let aside = known.entry(adapter.places()).or_insert_with(|| {
+                let aside = offload.adapter(adapter, owns_a);
+                gone += adapter.bytes() - aside.bytes();
+                aside
+            });
+            *adapter = aside.clone();
+        }
+        gone as u64
+    }
+
+    /// Brings back the adapters of those that will act.
+    ///
+    /// # Errors
+    /// One cannot be read any more.
+    pub(super) fn bring_back(&mut self, acting: impl Iterator<Item = Name>) -> Result<()> {
+        let mut known: BTreeMap<Vec<Place>, KeptAdapter> = BTreeMap::new();
+        for name in acting {
+            let Some(mind) = self.minds.get_mut(&name).filter(|mind| !mind.adapter.is_here()) else { continue };
+            let places = mind.adapter.places();
+            let back = match known.get(&places) {
+                Some(back) => back.clone(),
+                None => mind.adapter.read()?.into(),
+            };
+            mind.adapter = known.entry(places).or_insert(back).clone();
         }
         Ok(())
     }
@@ -133,6 +164,7 @@ pub struct Shelf {
     population: Arc<Mutex<Population>>,
     forebears: Arc<Mutex<Forebears>>,
     cached: Arc<AtomicU64>,
+    aside: Arc<AtomicU64>,
     hidden: Arc<Mutex<Uses>>,
     activations: Arc<Gauge>,
 }
@@ -173,6 +205,16 @@ impl Shelf {
         self.cached.store(bytes, Ordering::Relaxed);
     }
 
+    /// The most bytes of adapters that were ever put aside while some learned.
+    pub fn aside(&self) -> u64 {
+        self.aside.load(Ordering::Relaxed)
+    }
+
+    /// Notes how many they are.
+    pub(super) fn note_aside(&self, bytes: u64) {
+        self.aside.fetch_max(bytes, Ordering::Relaxed);
+    }
+
     /// How often what the layers below the lowest adapter make of a prompt was there when it was learned from, and how often not.
     pub fn hidden(&self) -> Uses {
         *self.hidden.lock().unwrap_or_else(PoisonError::into_inner)
@@ -195,5 +237,55 @@ fn look<T>(lock: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
         Ok(guard) => Some(guard),
         Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
         Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::brain::lora::Pair;
+
+    /// Two minds with one adapter and a third with the same A, as founders are born.
+    fn population() -> Population {
+        let a = Arc::new(vec![0.5; 6]);
+        let adapter = |b: f32| Adapter { pairs: vec![Pair { a: Arc::clone(&a), b: Arc::new(vec![b; 4]) }] };
+        let twin = Mind::newborn(adapter(1.0), false);
+        let minds = [twin.clone(), twin, Mind::newborn(adapter(2.0), true)];
+        let named = minds.into_iter().enumerate().map(|(at, mind)| (name(at as u32), mind));
+        Population { minds: named.collect(), ..Population::default() }
+    }
+
+    fn name(creature: u32) -> Name {
+        (HabitatId(0), CreatureId(creature))
+    }
+
+    #[test]
+    fn what_several_have_they_have_together_aside_and_back_again() {
+        // Of each its own B; or all three pairs, of which two are the same numbers.
+        for (owns_a, gone) in [(false, 2 * 4), (true, 2 * (6 + 4))] {
+            let (mut population, offload) = (population(), Offload::to_file());
+            let before = population.clone();
+            assert_eq!(population.put_adapters_aside(&offload, owns_a), gone * 4, "bytes");
+            let place = |population: &Population, creature| population.minds[&name(creature)].adapter.places();
+            assert!(population.minds.values().all(|mind| !mind.adapter.is_here()));
+            assert_eq!(place(&population, 0), place(&population, 1));
+            assert_eq!(population.put_adapters_aside(&offload, owns_a), 0, "away already");
+            population.bring_back([0, 1, 9].map(name).into_iter()).unwrap();
+            assert_eq!(place(&population, 0), place(&population, 1));
+            let is_here = |creature| population.minds[&name(creature)].adapter.is_here();
+            assert_eq!([0, 1, 2].map(is_here), [true, true, false]);
+            assert_eq!(population, before);
+        }
+        assert_eq!(population().put_adapters_aside(&Offload::default(), true), 0, "there is no file");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_and_stays_aside() {
+        let (mut population, offload) = (population(), Offload::to_file());
+        population.put_adapters_aside(&offload, true);
+        offload.cut();
+        let error = population.bring_back([0, 2].map(name).into_iter()).unwrap_err().to_string();
+        assert!(error.contains("OFFLOAD=false"), "{error}");
+        assert!(population.minds.values().all(|mind| !mind.adapter.is_here()));
     }
 }

@@ -139,8 +139,23 @@ fn line(config: &RunConfig) -> u64 {
 fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
     let Stages { begun, bevy, tokenizer, ended } = *stages;
     let MemoryReport {
-        model, adapters, forebears, moments, caches, experiences, transcript, history, activations, ..
+        model,
+        adapters,
+        forebears,
+        moments,
+        caches,
+        experiences,
+        transcript,
+        history,
+        activations,
+        aside,
+        ..
     } = *report;
+    let steps = if aside > 0 {
+        "activations that steps keep for their way back, beyond the room of adapters that are put aside meanwhile"
+    } else {
+        "activations that steps keep for their way back"
+    };
     let known = [
         ("program and libraries, mapped", ended.mapped),
         ("program at its start", begun.taken),
@@ -153,7 +168,7 @@ fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
         ("keys and values", caches),
         ("experience", experiences),
         ("records", transcript + history),
-        ("activations that steps keep for their way back", activations),
+        (steps, activations.saturating_sub(aside)),
     ];
     let mut parts: Vec<_> = known.into_iter().map(|(name, bytes)| Part { name, bytes }).collect();
     let sum = parts.iter().map(|part| part.bytes).sum::<u64>();
@@ -181,10 +196,11 @@ mod tests {
         let ended = Resident { peak: 1_024_000, now: 921_600, taken: 614_400, mapped: 307_200 };
         let begun = Resident { taken: 10_000, ..ended };
         let report = MemoryReport { model: 300_000, adapters: 20_000, moments: 40_000, ..MemoryReport::default() };
-        let report = MemoryReport { activations: 5_000, ..report };
+        let report = MemoryReport { activations: 9_000, aside: 4_000, ..report };
         let parts = parts(&Stages { begun, bevy: 2_000, tokenizer: 70_000, ended }, &report);
         assert_eq!(parts.iter().map(|part| part.bytes).sum::<u64>(), ended.peak);
         let bytes = |name: &str| parts.iter().find(|part| part.name.starts_with(name)).map(|part| part.bytes);
+        assert_eq!(bytes("activations"), Some(5_000), "they have the room of adapters that are put aside");
         assert_eq!((bytes("tokenizer"), bytes("optimiser"), bytes("Bevy")), (Some(70_000), Some(40_000), Some(2_000)));
         assert_eq!(bytes("worker"), Some(1_024_000 - 307_200 - 10_000 - 300_000 - 72_000 - 65_000));
     }

@@ -1,7 +1,5 @@
 //! A large model whose creatures put aside what they do not need just now: nothing that they do or are changes by it.
 
-use std::sync::Arc;
-
 use evolora::{
     brain::{
         Kept, KeptAdapter, Llm, LlmPlan, Population, Shelf,
@@ -102,8 +100,27 @@ fn what_is_put_aside_comes_back_to_the_same_bits() {
             assert_eq!((a > 0, b), (genome == Genome::SharedA, 0), "{genome}");
         }
         drop(dead);
+        // The living have not acted since they learned.
+        for mind in population.minds.values() {
+            let [a, b] = in_memory(&mind.adapter);
+            assert_eq!((a > 0, b), (genome == Genome::SharedA, 0), "{genome}");
+        }
+        assert!(other.minds.values().all(|mind| mind.adapter.is_here()));
+        act(&mut aside, &mut beside);
         resumed(&population, genome);
     }
+}
+
+/// Whoever acts has its adapter in memory again, and acts as if it had never been away; others' stay where they are.
+fn act(aside: &mut Llm, beside: &mut Llm) {
+    let thinkers: Vec<_> = [0, 4].map(|agent| thinker(agent, 0, PROMPTS[1])).into();
+    let told = |llm: &mut Llm| {
+        llm.think(&thinkers).unwrap().into_iter().map(|one| (one.action, one.log_probabilities)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(aside), told(beside));
+    let is_here = |creature: u32| aside.shelf().open().minds[&(HOME, CreatureId(creature))].adapter.is_here();
+    assert_eq!([0, 4, 5].map(is_here), [true, true, false]);
+    assert!(aside.shelf().aside() > 0 && beside.shelf().aside() == 0);
 }
 
 /// A run that goes on puts aside what its checkpoint held.
@@ -120,6 +137,6 @@ fn resumed(population: &Population, genome: Genome) {
     assert_eq!(again, *population);
     let moments: Vec<_> = again.minds.values().flat_map(|mind| mind.moments.first.clone()).collect();
     assert!(!moments.is_empty() && !moments.iter().any(is_here));
-    let shared = |at: usize| Arc::clone(&again.minds.values().nth(at).unwrap().adapter.pairs[0].a);
-    assert_eq!(Arc::ptr_eq(&shared(0), &shared(1)), genome == Genome::SharedA);
+    let place = |at: usize| again.minds.values().nth(at).unwrap().adapter.pairs[0][0].place();
+    assert_eq!(place(0) == place(1), genome == Genome::SharedA);
 }

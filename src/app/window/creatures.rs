@@ -7,7 +7,7 @@ use bevy::prelude::*;
 use super::{library::Library, memory::States, models::Panels, run::Run};
 use crate::{
     app::{FoundCreature, export_record},
-    brain::{KeptAdapter, lora::AdapterFormat},
+    brain::lora::AdapterFormat,
     config::{Preset, RunConfig},
     mind::{Creatures, HallOfFame, Honoured, Memories, WorkerState, consult, consultation, duplicate},
     protocol::{Consult, CreatureId, CreatureName, HabitatId},
@@ -103,9 +103,8 @@ fn find(world: &mut World, name: CreatureName) -> Result<FoundCreature, String> 
     let is_living = living.is_some();
     let (honoured_adapter, layout) = (population.hall.get(&name).cloned(), population.layout.clone());
     drop(population);
-    let kept = honoured_adapter.or_else(|| shelf.forebears().get(&name).cloned());
-    let read = |kept: KeptAdapter| kept.read().map_err(|error| error.to_string());
-    let adapter = if is_living { living } else { kept.map(read).transpose()? };
+    let kept = living.or(honoured_adapter).or_else(|| shelf.forebears().get(&name).cloned());
+    let adapter = kept.map(|kept| kept.read()).transpose().map_err(|error| error.to_string())?;
     Ok(FoundCreature {
         habitat,
         streams: one.streams,

@@ -28,6 +28,9 @@ const LARGE: usize = 1 << 16;
 const COLUMNS: usize = 48;
 /// The same of [`products_back`]; the grain of weights, where that is more.
 const BACK_COLUMNS: usize = 96;
+/// Blocks of [`products_back`] below which threads would wait for each other's last ones: they are as narrow as tiles then, where weights lie in
+/// these.
+const FEW: usize = 8;
 /// Numbers of a row that are turned at a time.
 const TURNED: usize = 64;
 /// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
@@ -267,7 +270,9 @@ unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
             }
         }
     };
-    in_blocks(work, false, inner, BACK_COLUMNS.next_multiple_of(grain), block);
+    let in_tiles = ways.iter().all(|way| way.weights.tiles().is_some());
+    let each = if in_tiles && inner < FEW * BACK_COLUMNS { tiles::SIDE } else { BACK_COLUMNS };
+    in_blocks(work, false, inner, each.next_multiple_of(grain), block);
 }
 
 /// Calls `with` for each column of tiles with its weights, where its columns begin, and what will be needed next: the tiles beside them, and

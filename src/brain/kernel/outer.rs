@@ -242,8 +242,11 @@ impl Tile {
             let mut left = self.depth;
             while left > 0 {
                 let steps = left.min(self.each);
+                // Where rows end, the processor does not guess where they go on: the next piece of b's, which lie without a gap.
+                let mut near = if self.b.leap > 0 { b.wrapping_add(self.each + self.b.leap) } else { ahead };
                 for s in 0..steps {
                     fetch(ahead);
+                    fetch(near);
                     let mut columns = [simd.splat_f32s(0.0); W];
                     for w in 0..W {
                         columns[w] = a.add(w * S::F32_LANES).cast::<S::f32s>().read_unaligned();
@@ -254,7 +257,8 @@ impl Tile {
                             sums[m][w] = simd.mul_add_e_f32s(b, columns[w], sums[m][w]);
                         }
                     }
-                    (a, ahead) = (a.wrapping_add(self.a.step), ahead.wrapping_add(self.ahead.step));
+                    (a, ahead, near) =
+                        (a.wrapping_add(self.a.step), ahead.wrapping_add(self.ahead.step), near.wrapping_add(M));
                 }
                 (a, ahead) = (a.wrapping_add(self.a.leap), ahead.wrapping_add(self.ahead.leap));
                 b = b.wrapping_add(steps + self.b.leap);

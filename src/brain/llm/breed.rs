@@ -6,10 +6,7 @@ use super::Llm;
 use crate::{
     brain::{
         breed::{Merged, merge, mutate},
-        error::Result,
-        learn::Moments,
-        offload::KeptAdapter,
-        population::{Mind, Name},
+        population::Mind,
     },
     protocol::{Birth, Born, Bred, Breed, CreatureId, Honour, Moment, StreamKey},
 };
@@ -32,24 +29,8 @@ impl Llm {
         self.shelf.forebears().follow(breed, &population.minds, |adapter| self.put_aside(adapter));
         drop(population);
         let mut population = self.shelf.open();
-        let is_dead = |(habitat, creature): &Name| *habitat == breed.habitat && !lives(creature);
-        let mut dead: Vec<Name> = population.minds.keys().copied().filter(is_dead).collect();
-        for (name, child) in minds {
-            let grown = child.grow(self.plan.keeps_genomes || !breed.learned).or_else(|error| {
-                let sentence = format!("Creature {} is the copy of one that lives on: {error}", name.1);
-                trouble.get_or_insert(sentence);
-                let mut living = breed.living.iter().filter_map(|one| population.minds.get(&(breed.habitat, *one)));
-                living.next().cloned().ok_or(())
-            });
-            // One of the dead goes for each that comes, so that both are never all in memory.
-            if let Some(gone) = dead.pop() {
-                population.minds.remove(&gone);
-            }
-            if let Ok(mind) = grown {
-                population.minds.insert(name, mind);
-            }
-        }
-        population.minds.retain(|name, _| !is_dead(name));
+        population.minds.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
+        population.minds.extend(minds);
         drop(population);
         self.prefixes.retain(|(habitat, creature), _| *habitat != breed.habitat || lives(creature));
         Bred { habitat: breed.habitat, born, trouble }
@@ -68,7 +49,7 @@ impl Llm {
             .retain(|(habitat, creature), _| *habitat != honour.habitat || honour.standing.contains(creature));
     }
 
-    /// A child, put aside, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
+    /// A child, its adapter put aside, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
     fn child(
         &self,
         breed: &Breed,
@@ -76,14 +57,23 @@ impl Llm {
         first: &Mind,
         second: &Mind,
         draws: &StreamKey,
-    ) -> (Child, f64, Option<String>) {
-        let [one, two] = [first, second].map(|parent| parent.heritage(breed.learned));
-        let (Merged { adapter, energy_lost }, why) = match merge(&self.layout, one, two, birth.share) {
-            Ok(merged) => (merged, None),
+    ) -> (Mind, f64, Option<String>) {
+        // Who is asked in another manner than with a genome has that taken away again.
+        let keeps_genome = self.plan.keeps_genomes || !breed.learned;
+        let copied = |why: &dyn std::fmt::Display| {
+            let why = why.to_string();
+            format!("Creature {} is its first parent's copy: {}.", birth.child, why.trim_end_matches('.'))
+        };
+        let read = |parent: &Mind| parent.heritage(breed.learned).read();
+        let (one, two) = match read(first).and_then(|one| Ok((one, read(second)?))) {
+            Ok(both) => both,
             Err(why) => {
-                let sentence = format!("Creature {} is its first parent's copy: {why}.", birth.child);
-                (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(sentence))
+                return (Mind::newborn(first.heritage(breed.learned).clone(), keeps_genome), 0.0, Some(copied(&why)));
             }
+        };
+        let (Merged { adapter, energy_lost }, why) = match merge(&self.layout, &one, &two, birth.share) {
+            Ok(merged) => (merged, None),
+            Err(why) => (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(copied(&why))),
         };
         // Moments speak of the numbers of the basis that A is: those of the first parent hold where the child has its A.
         let same_basis = adapter.pairs.iter().zip(&one.pairs).all(|(child, parent)| child.a == parent.a);
@@ -92,20 +82,7 @@ impl Llm {
         // A merge of different A turns the basis, and what was not learned by the genome itself has no moments.
         let inherits_moments = breed.learned && !self.trains_a() && same_basis;
         let moments = if inherits_moments { Arc::clone(&first.moments) } else { Arc::default() };
-        (Child { adapter: self.put_aside(&adapter), moments }, energy_lost, why)
-    }
-}
-
-/// Who is to be born.
-struct Child {
-    adapter: KeptAdapter,
-    moments: Arc<Moments>,
-}
-
-impl Child {
-    /// Its mind. Who is asked in another manner than with a genome has that taken away again.
-    fn grow(self, keeps_genome: bool) -> Result<Mind> {
-        let Self { adapter, moments } = self;
-        Ok(Mind { moments, ..Mind::newborn(adapter.read()?, keeps_genome) })
+        let mind = Mind { moments, ..Mind::newborn(self.put_aside(&adapter.into()), keeps_genome) };
+        (mind, energy_lost, why)
     }
 }

@@ -80,7 +80,7 @@ impl Llm {
     fn find(&self, name: Option<Name>, population: &Population) -> Asked {
         let Some(name) = name else { return Asked::Bare };
         if let Some(mind) = population.minds.get(&name) {
-            return Asked::Mind(mind.adapter.clone());
+            return mind.adapter.read().map_or_else(Asked::Unread, Asked::Mind);
         }
         let dead = self.shelf.forebears().get(&name).cloned();
         let kept = dead.or_else(|| population.hall.get(&name).cloned());

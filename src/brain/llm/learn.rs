@@ -28,10 +28,11 @@ const fn name(lesson: &Lesson) -> Name {
     (lesson.habitat, lesson.creature)
 }
 
-/// A lesson under way: the mind as it becomes, and what is told of it.
+/// A lesson under way: the adapter and the moments as they become, and what is told of them.
 struct Pupil<'a> {
     lesson: &'a Lesson,
-    mind: Mind,
+    adapter: Adapter,
+    moments: Moments,
     learned: Learned,
 }
 
@@ -44,6 +45,9 @@ impl Llm {
         let habitats = train.lessons.chunk_by(|a, b| a.habitat == b.habitat);
         let batches: Vec<_> = habitats.flat_map(|habitat| habitat.chunks(most)).collect();
         let mut learned = Vec::with_capacity(train.lessons.len());
+        // What a step keeps for its way back has the room that adapters of those have who do nothing meanwhile.
+        let aside = self.shelf.open().put_adapters_aside(&self.offload, self.trains_a());
+        self.shelf.note_aside(aside);
         // Of a large model one batch is dealt with after the other anyway.
         let at_once = if self.is_small() { AT_ONCE / most } else { 1 };
         for some in batches.chunks(at_once) {
@@ -81,26 +85,26 @@ impl Llm {
     fn train_some(&self, batches: &[&[Lesson]], learned: &mut Vec<Learned>) {
         let population = self.shelf.open();
         // Whoever has experience has been asked, and so has a mind.
-        let pupil = |lesson| {
-            let mind = population.minds.get(&name(lesson))?.clone();
-            Some(Pupil { lesson, learned: blank_report(lesson, &mind), mind })
-        };
-        let classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(pupil).collect()).collect();
+        let known = |lesson| Some((lesson, population.minds.get(&name(lesson))?.clone()));
+        let classes: Vec<Vec<_>> = batches.iter().map(|batch| batch.iter().filter_map(known).collect()).collect();
         drop(population);
-        let taught: Vec<_> = self.think_through_each(classes, |mut class| {
-            self.teach(&mut class);
-            class
+        let taught: Vec<Vec<_>> = self.think_through_each(classes, |class| {
+            let mut pupils: Vec<_> = class.into_iter().map(|(lesson, mind)| Pupil::of(lesson, &mind)).collect();
+            self.teach(&mut pupils);
+            pupils
         });
-        let mut taught: Vec<_> = taught.into_iter().flatten().collect();
-        for Pupil { mind, .. } in &mut taught {
-            mind.moments = Arc::new(self.offload.moments(Moments::clone(&mind.moments)));
-        }
+        let aside = |Pupil { lesson, adapter, moments, learned }| {
+            let is_new = learned.refused.is_none();
+            let new = is_new.then(|| (self.put_aside(&adapter.into()), Arc::new(self.offload.moments(moments))));
+            (name(lesson), new, learned)
+        };
+        let taught: Vec<_> = taught.into_iter().flatten().map(aside).collect();
         let mut population = self.shelf.open();
-        for pupil in taught {
-            if pupil.learned.refused.is_none() {
-                population.minds.insert(name(pupil.lesson), pupil.mind);
+        for (name, new, report) in taught {
+            if let Some((mind, (adapter, moments))) = population.minds.get_mut(&name).zip(new) {
+                (mind.adapter, mind.moments) = (adapter, moments);
             }
-            learned.push(pupil.learned);
+            learned.push(report);
         }
     }
 
@@ -119,7 +123,7 @@ impl Llm {
                 continue;
             }
             let samples: Vec<&[Sample]> = present.iter().map(|pupil| pupil.lesson.steps[step].as_slice()).collect();
-            let adapters: Vec<&Adapter> = present.iter().map(|pupil| &pupil.mind.adapter).collect();
+            let adapters: Vec<&Adapter> = present.iter().map(|pupil| &pupil.adapter).collect();
             match self.slopes_of(&samples, &adapters, rule) {
                 Ok(slopes) => {
                     for (pupil, slope) in present.iter_mut().zip(slopes) {
@@ -172,14 +176,25 @@ impl Llm {
             report.refused = Some(format!("its loss is {}", slope.loss));
             return;
         }
-        match update(&pupil.mind.adapter, &pupil.mind.moments, &slope.gradient, rule, self.trains_a()) {
+        match update(&pupil.adapter, &pupil.moments, &slope.gradient, rule, self.trains_a()) {
             Ok((adapter, moments)) => {
                 report.version = moments.steps;
-                pupil.mind.adapter = adapter;
-                pupil.mind.moments = Arc::new(moments);
+                (pupil.adapter, pupil.moments) = (adapter, moments);
             }
             Err(why) => report.refused = Some(why),
         }
+    }
+}
+
+impl<'a> Pupil<'a> {
+    /// Somebody with a lesson. Whose adapter cannot be read any more learns nothing.
+    fn of(lesson: &'a Lesson, mind: &Mind) -> Self {
+        let mut learned = blank_report(lesson, mind);
+        let adapter = mind.adapter.read().unwrap_or_else(|error| {
+            learned.refused = Some(error.to_string());
+            Adapter { pairs: Vec::new() }
+        });
+        Self { lesson, adapter, moments: Moments::clone(&mind.moments), learned }
     }
 }
 

@@ -157,7 +157,7 @@ impl Llm {
         population.check(&self.layout)?;
         population.layout = Some(self.layout.clone());
         population.founders = self.founders.read().to_vec();
-        population.put_aside(&self.offload, self.trains_a())?;
+        population.put_aside(&self.offload, self.trains_a());
         drop(population);
         self.shelf = shelf;
         Ok(self)
@@ -238,7 +238,7 @@ impl Llm {
     }
 
     /// An adapter that nobody decides with.
-    fn put_aside(&self, adapter: &Adapter) -> KeptAdapter {
+    fn put_aside(&self, adapter: &KeptAdapter) -> KeptAdapter {
         self.offload.adapter(adapter, self.trains_a())
     }
 
@@ -290,7 +290,11 @@ fn pool(threads: u32) -> Result<Arc<ThreadPool>> {
     pool.map(Arc::new).map_err(|error| BrainError::Setting(format!("The system gives no threads ({error})")))
 }
 
-/// A creature's question.
-fn question<'a>(tokens: &'a [u32], mind: Option<&'a Mind>) -> Question<'a> {
-    Question { tokens, adapter: mind.map(|mind| &mind.adapter) }
+/// The adapters of some creatures, where they have minds.
+///
+/// # Errors
+/// One cannot be read any more.
+fn adapters_of(names: impl Iterator<Item = Name>, population: &Population) -> Result<BTreeMap<Name, Adapter>> {
+    let known = names.filter_map(|name| Some((name, population.minds.get(&name)?)));
+    known.map(|(name, mind)| Ok((name, mind.adapter.read()?))).collect()
 }

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rand::RngExt;
 
-use super::{Llm, Name, question};
+use super::{Llm, Name, adapters_of};
 use crate::{
     brain::{
-        Speaker, Style, Written,
+        Question, Speaker, Style, Written,
         catalog::kept_tokens,
         error::{BrainError, Result},
         generate,
@@ -40,6 +40,7 @@ impl Llm {
         let population = {
             let mut population = shelf.open();
             self.settle(&mut population, thinkers);
+            population.bring_back(thinkers.iter().map(name))?;
             // A copy, which is cheap: if this thread hangs, whoever saves the run must not wait for it.
             population.clone()
         };
@@ -78,8 +79,10 @@ impl Llm {
     /// Scores the actions and draws one.
     fn decide(&self, thinkers: &[Thinker], population: &Population, manner: &Manner) -> Result<Vec<Thought>> {
         let prompts: Vec<_> = thinkers.iter().map(|thinker| self.encode(&thinker.prompt)).collect::<Result<_>>()?;
+        let adapters = adapters_of(thinkers.iter().map(name), population)?;
         let asked = prompts.iter().zip(thinkers);
-        let questions: Vec<_> = asked.map(|(tokens, who)| question(tokens, population.minds.get(&name(who)))).collect();
+        let questions: Vec<_> =
+            asked.map(|(tokens, who)| Question { tokens, adapter: adapters.get(&name(who)) }).collect();
         let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
         let mut thoughts = Vec::with_capacity(thinkers.len());
         for ((thinker, tokens), logits) in thinkers.iter().zip(&prompts).zip(&logits) {
@@ -100,14 +103,14 @@ impl Llm {
         let LoadedModel { model, tokenizer, .. } = &self.loaded;
         let encode = |thinker: &Thinker| self.encode_chat(&thinker.prompt);
         let prompts: Vec<_> = thinkers.iter().map(encode).collect::<Result<_>>()?;
-        let style = self.style(manner);
+        let (style, adapters) = (self.style(manner), adapters_of(thinkers.iter().map(name), population)?);
         let speaker = |(tokens, thinker): (&'_ Vec<u32>, &'_ Thinker)| (tokens.clone(), name(thinker));
         let asked: Vec<_> = prompts.iter().zip(thinkers).map(speaker).collect();
         let mut speakers: Vec<_> = asked
             .iter()
             .zip(thinkers)
             .map(|((tokens, name), thinker)| Speaker {
-                question: question(tokens, population.minds.get(name)),
+                question: Question { tokens, adapter: adapters.get(name) },
                 prefix: self.prefixes.get(name),
                 draws: thinker.draws.at(thinker.moment),
             })
@@ -200,7 +203,9 @@ impl Llm {
         let asked: Vec<_> = creatures.iter().filter(known).collect();
         let answer = |creature: &Option<_>| {
             let mind = creature.as_ref().and_then(|creature| minds.minds.get(&(*habitat, *creature)));
-            let questions: Vec<_> = tokens.iter().map(|tokens| question(tokens, mind)).collect();
+            let adapter = mind.map(|mind| mind.adapter.read()).transpose()?;
+            let question = |tokens| Question { tokens, adapter: adapter.as_ref() };
+            let questions: Vec<_> = tokens.iter().map(|tokens: &Vec<u32>| question(tokens)).collect();
             let logits = self.scorer.score(&self.loaded.model, &self.layout, &questions)?;
             let policy = |logits: &Vec<Vec<f32>>| {
                 let logs = self.scorer.trie().log_probabilities(logits, temperature);

@@ -38,7 +38,7 @@ pub(super) fn save_champion(
     };
     let creature = Creature {
         layout: layout.clone(),
-        adapter: candidate.mind.adapter.clone(),
+        adapter: candidate.mind.adapter.read().map_err(crate::app::AppError::from)?,
         lineage: CardLineage { creature: Some(champion.creature.0), ..CardLineage::default() },
         scores,
         made_from: Some(format!("the arm `{arm}` of an experiment")),
