@@ -44,7 +44,7 @@ pub struct MindLook {
 }
 
 /// Looks into a mind; `None` if nobody knows it, it was put aside and cannot be read, or the worker is at the shelf just now. The dead of a
-/// large model are read from a file.
+/// large model, and the living while others learn, are read from a file.
 pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
     // Numbers are shared: what is taken along is no copy, and the shelf is free again at once.
     let population = shelf.try_open()?;
@@ -59,7 +59,10 @@ pub fn look_into(shelf: &Shelf, name: CreatureName) -> Option<MindLook> {
         bytes: (adapter.bytes() as u64, 0),
     };
     if let Some(mind) = mind {
-        let born_norms = mind.genome.as_ref().and_then(|genome| Some(layout.norms(&genome.read().ok()?)));
+        let born_norms = match &mind.genome {
+            Some(genome) => Some(layout.norms(&genome.read().ok()?)),
+            None => None,
+        };
         let adapter = mind.adapter.read().ok()?;
         let bytes = (adapter.bytes() as u64, mind.moments.bytes() as u64);
         let alive = dead(Standing::Alive, &adapter);

@@ -149,7 +149,7 @@ mod tests {
         // 0 lives on, 1 and 2 die; 3 is the child of 0 and 1.
         forebears.follow(&breed(&[0, 3], &[(3, 0, 1)]), &minds(&[0, 1, 2]), keep);
         assert_eq!(names(&forebears), [1]);
-        assert_eq!(forebears.get(&(HOME, CreatureId(1))), Some(&mind(1).adapter.into()));
+        assert_eq!(forebears.get(&(HOME, CreatureId(1))), Some(&mind(1).adapter));
         assert_eq!(forebears.bytes(), 5 * 4);
         // 0 dies now, and 3 lives on.
         forebears.follow(&breed(&[3, 4], &[(4, 3, 3)]), &minds(&[0, 3]), keep);

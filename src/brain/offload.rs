@@ -130,18 +130,32 @@ impl Offload {
 
     /// Puts aside what of an adapter is in memory; its A only where that is its own.
     pub fn adapter(&self, adapter: &KeptAdapter, owns_a: bool) -> KeptAdapter {
+        self.beside(adapter, owns_a, &mut BTreeMap::new())
+    }
+
+    /// The same, but for numbers that have been put aside already: `known` says where these were and are, and grows.
+    pub(super) fn beside(&self, adapter: &KeptAdapter, owns_a: bool, known: &mut BTreeMap<Place, Kept>) -> KeptAdapter {
         let first = if owns_a { 0 } else { 1 };
-        let here = |kept: &Kept| match kept {
-            Kept::Here(numbers) => Some(Arc::clone(numbers)),
-            Kept::Away(..) => None,
-        };
-        let all: Vec<_> = adapter.pairs.iter().flat_map(|pair| pair[first..].iter().filter_map(here)).collect();
         let mut aside = adapter.clone();
-        if all.is_empty() {
-            return aside;
+        let (mut all, mut places) = (Vec::new(), Vec::new());
+        for kept in aside.pairs.iter().flat_map(|pair| &pair[first..]) {
+            let place = kept.place();
+            if let Kept::Here(numbers) = kept
+                && !known.contains_key(&place)
+                && !places.contains(&place)
+            {
+                all.push(Arc::clone(numbers));
+                places.push(place);
+            }
         }
-        let places = aside.pairs.iter_mut().flat_map(|pair| &mut pair[first..]);
-        places.filter(|kept| matches!(kept, Kept::Here(_))).zip(self.put(&all)).for_each(|(place, kept)| *place = kept);
+        if !all.is_empty() {
+            known.extend(places.into_iter().zip(self.put(&all)));
+        }
+        for kept in aside.pairs.iter_mut().flat_map(|pair| &mut pair[first..]) {
+            if let Some(away) = known.get(&kept.place()) {
+                *kept = away.clone();
+            }
+        }
         aside
     }
 
@@ -279,6 +293,23 @@ impl KeptAdapter {
     pub fn read(&self) -> Result<Adapter> {
         let pair = |[a, b]: &[Kept; 2]| Ok(Pair { a: a.read()?, b: b.read()? });
         Ok(Adapter { pairs: self.pairs.iter().map(pair).collect::<Result<_>>()? })
+    }
+
+    /// The same in memory. `known` says what has been read, so that what several share they share again, and grows.
+    ///
+    /// # Errors
+    /// The file cannot be read any more.
+    pub(super) fn back(&self, known: &mut BTreeMap<Place, Kept>) -> Result<Self> {
+        let mut back = self.clone();
+        for kept in back.pairs.iter_mut().flatten() {
+            let place = kept.place();
+            let here = match known.get(&place) {
+                Some(here) => here.clone(),
+                None => Kept::Here(kept.read()?),
+            };
+            *kept = known.entry(place).or_insert(here).clone();
+        }
+        Ok(back)
     }
 
     /// Whether all of it is in memory.

@@ -124,18 +124,17 @@ impl Population {
             return 0;
         }
         // What several have they have together afterwards, too.
-        let mut known: BTreeMap<Vec<Place>, KeptAdapter> = BTreeMap::new();
-        let mut gone = 0;
+        let mut known = BTreeMap::new();
         let minds = self.minds.values_mut().flat_map(|mind| std::iter::once(&mut mind.adapter).chain(&mut mind.genome));
         for adapter in minds.chain(self.hall.values_mut()) {
-            let aside = known.entry(adapter.places()).or_insert_with(|| {
-                let aside = offload.adapter(adapter, owns_a);
-                gone += adapter.bytes() - aside.bytes();
-                aside
-            });
-            *adapter = aside.clone();
+            *adapter = offload.beside(adapter, owns_a, &mut known);
         }
-        gone as u64
+        known.values().filter(|kept| kept.bytes() == 0).map(|kept| (kept.len() * size_of::<f32>()) as u64).sum()
+    }
+
+    /// Whether the adapters of those that will act are in memory.
+    pub(super) fn are_here(&self, mut acting: impl Iterator<Item = Name>) -> bool {
+        acting.all(|name| self.minds.get(&name).is_none_or(|mind| mind.adapter.is_here()))
     }
 
     /// Brings back the adapters of those that will act.
@@ -143,17 +142,33 @@ impl Population {
     /// # Errors
     /// One cannot be read any more.
     pub(super) fn bring_back(&mut self, acting: impl Iterator<Item = Name>) -> Result<()> {
-        let mut known: BTreeMap<Vec<Place>, KeptAdapter> = BTreeMap::new();
+        let mut known = BTreeMap::new();
         for name in acting {
-            let Some(mind) = self.minds.get_mut(&name).filter(|mind| !mind.adapter.is_here()) else { continue };
-            let places = mind.adapter.places();
-            let back = match known.get(&places) {
-                Some(back) => back.clone(),
-                None => mind.adapter.read()?.into(),
-            };
-            mind.adapter = known.entry(places).or_insert(back).clone();
+            if let Some(mind) = self.minds.get_mut(&name).filter(|mind| !mind.adapter.is_here()) {
+                mind.adapter = mind.adapter.back(&mut known)?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes over where numbers are in `moved`, which was a copy of `before`, of whoever has not changed since.
+    fn follow(&mut self, before: &Self, moved: &Self) {
+        for (name, mind) in &mut self.minds {
+            let (Some(old), Some(new)) = (before.minds.get(name), moved.minds.get(name)) else { continue };
+            if mind.adapter.places() == old.adapter.places() {
+                mind.adapter = new.adapter.clone();
+            }
+            let places = |genome: &Option<KeptAdapter>| genome.as_ref().map(KeptAdapter::places);
+            if places(&mind.genome) == places(&old.genome) {
+                mind.genome = new.genome.clone();
+            }
+        }
+        for (name, adapter) in &mut self.hall {
+            let (Some(old), Some(new)) = (before.hall.get(name), moved.hall.get(name)) else { continue };
+            if adapter.places() == old.places() {
+                *adapter = new.clone();
+            }
+        }
     }
 }
 
@@ -183,6 +198,20 @@ impl Shelf {
     /// The population, unless the worker has it just now.
     pub fn try_open(&self) -> Option<MutexGuard<'_, Population>> {
         look(&self.population)
+    }
+
+    /// Moves numbers between memory and file by `work`, on a copy: whoever saves the run must not wait for a disk. What comes of it, and the
+    /// population as it is then.
+    ///
+    /// # Errors
+    /// `work` fails; nothing has changed then.
+    pub(super) fn moving<T>(&self, work: impl FnOnce(&mut Population) -> Result<T>) -> Result<(T, Population)> {
+        let before = self.open().clone();
+        let mut moved = before.clone();
+        let done = work(&mut moved)?;
+        let mut population = self.open();
+        population.follow(&before, &moved);
+        Ok((done, population.clone()))
     }
 
     /// The dead whose children live.
@@ -261,8 +290,8 @@ mod tests {
 
     #[test]
     fn what_several_have_they_have_together_aside_and_back_again() {
-        // Of each its own B; or all three pairs, of which two are the same numbers.
-        for (owns_a, gone) in [(false, 2 * 4), (true, 2 * (6 + 4))] {
+        // Two Bs, and the A that all share.
+        for (owns_a, gone) in [(false, 2 * 4), (true, 6 + 2 * 4)] {
             let (mut population, offload) = (population(), Offload::to_file());
             let before = population.clone();
             assert_eq!(population.put_adapters_aside(&offload, owns_a), gone * 4, "bytes");
@@ -272,11 +301,40 @@ mod tests {
             assert_eq!(population.put_adapters_aside(&offload, owns_a), 0, "away already");
             population.bring_back([0, 1, 9].map(name).into_iter()).unwrap();
             assert_eq!(place(&population, 0), place(&population, 1));
+            let mut all = population.clone();
+            all.bring_back([0, 2].map(name).into_iter()).unwrap();
             let is_here = |creature| population.minds[&name(creature)].adapter.is_here();
             assert_eq!([0, 1, 2].map(is_here), [true, true, false]);
             assert_eq!(population, before);
         }
         assert_eq!(population().put_adapters_aside(&Offload::default(), true), 0, "there is no file");
+    }
+
+    #[test]
+    fn numbers_move_on_a_copy_and_whoever_has_changed_meanwhile_stays() {
+        let (shelf, offload) = (Shelf::new(population()), Offload::to_file());
+        let before = shelf.open().clone();
+        let new = Mind::newborn(Adapter { pairs: Vec::new() }, false);
+        let (gone, after) = shelf
+            .moving(|population| {
+                let gone = population.put_adapters_aside(&offload, true);
+                shelf.try_open().unwrap().minds.insert(name(1), new.clone());
+                Ok(gone)
+            })
+            .unwrap();
+        assert_eq!(gone, (6 + 2 * 4) * 4);
+        assert_eq!(shelf.open().minds, after.minds);
+        assert_eq!(after.minds[&name(1)], new);
+        for creature in [0, 2] {
+            let (own, old) = (&after.minds[&name(creature)], &before.minds[&name(creature)]);
+            assert!(!own.adapter.is_here() && own == old);
+            assert!(own.genome.as_ref().is_none_or(|genome| genome.places() == own.adapter.places()));
+        }
+        let failed = shelf.moving(|population| {
+            population.minds.clear();
+            Err::<(), _>(BrainError::Setting("no".to_owned()))
+        });
+        assert!(failed.is_err() && shelf.open().minds.len() == 3);
     }
 
     #[test]

@@ -216,7 +216,7 @@ sections! {
         activations: u32 = 56, "ACTIVATIONS", Range::Whole(1, 1_048_576), "MiB", Restart;
         /// Room in a temporary file for what the layers below the lowest adapter make of prompts, so that it is not computed again; nothing is kept where adapters begin in the lowest layer; 0 keeps nothing.
         hidden_cache: u32 = 256, "HIDDEN_CACHE", Range::Whole(0, 1_048_576), "MiB", Restart;
-        /// Whether what a large model's agents do not need just now (moments between lessons, the hall of fame, the dead whose children live) is put aside in a file in the system's folder for temporary files.
+        /// Whether what a large model's agents do not need just now (moments between lessons, adapters while others learn, the hall of fame, the dead whose children live) is put aside in a file in the system's folder for temporary files.
         offload: bool = true, "OFFLOAD", Range::Switch, "", Restart;
         /// Part of the samples that comes from the other agents' experience.
         sharing: f64 = 0.0, "SHARING", Range::Real(0.0, 1.0), "of samples", Turn;

@@ -162,7 +162,8 @@ fn parts(stages: &Stages, report: &MemoryReport) -> Vec<Part> {
         ("Bevy and habitats, with `rules` as minds", bevy),
         ("weights in memory", model),
         ("tokenizer", tokenizer),
-        ("adapters, hall of fame", adapters),
+        // They are back when everybody acts.
+        ("adapters, hall of fame", adapters.max(aside)),
         ("adapters of the dead whose children live", forebears),
         ("optimiser's moments", moments),
         ("keys and values", caches),

@@ -36,6 +36,8 @@ const TURNED: usize = 64;
 /// Rows of the weights that a block of [`products_back`] sums over at a time: with as many columns as these they are 144 KiB, which stay in
 /// the second-level cache.
 const BACK_ROWS: usize = 384;
+// A block of the way forward lies in one row of tiles, and one of the way back begins with a row of tiles.
+const _: () = assert!(tiles::SIDE.is_multiple_of(COLUMNS) && BACK_ROWS.is_multiple_of(tiles::SIDE));
 
 /// Whether a matrix `[width, inner]` is large.
 pub(in crate::brain) const fn is_large(inner: usize, width: usize) -> bool {
@@ -278,14 +280,17 @@ unsafe fn back_into(ways: &[Back], target: Target, adds: bool) {
 /// Calls `with` for each column of tiles with its weights, where its columns begin, and what will be needed next: the tiles beside them, and
 /// after the last ones the rows below or, where there are none, other columns.
 fn columns_of_tiles(tiles: &Tiles, rows: &Range<usize>, columns: &Range<usize>, with: impl Fn(Factor, usize, Ahead)) {
-    for from in columns.clone().step_by(tiles::SIDE) {
-        let to = (from + tiles::SIDE).min(columns.end);
+    let mut from = columns.start;
+    while from < columns.end {
+        // Where other weights beside these come in larger grains, a block may begin within a tile.
+        let to = (from + 1).next_multiple_of(tiles::SIDE).min(columns.end);
         let next = match (to < columns.end, rows.end < tiles.out()) {
             (true, _) => tiles.at(rows.start, to),
             (_, true) => tiles.at(rows.end, columns.start),
             _ => tiles.at(0, columns.end),
         };
         with(tiles.columns(rows.clone(), from..to), from, Ahead::Columns(next));
+        from = to;
     }
 }
 

@@ -171,7 +171,7 @@ impl Walk {
     /// From row to row of a factor.
     fn down(factor: Factor) -> Self {
         let ((begin, step), pieces) = (factor.begin(), factor.pieces());
-        Self { begin, step, leap: if pieces == Pieces::ONE { 0 } else { pieces.step - pieces.rows * step } }
+        Self { begin, step, leap: if pieces == Pieces::ONE { 0 } else { pieces.step.wrapping_sub(pieces.rows * step) } }
     }
 
     /// From column to column.

@@ -6,7 +6,7 @@ use super::Llm;
 use crate::{
     brain::{
         breed::{Merged, merge, mutate},
-        population::Mind,
+        population::{Mind, Population},
     },
     protocol::{Birth, Born, Bred, Breed, CreatureId, Honour, Moment, StreamKey},
 };
@@ -20,7 +20,7 @@ impl Llm {
         for (birth, draws) in breed.births.iter().zip(&breed.draws) {
             let parents = birth.parents.map(|parent| population.minds.get(&name(parent)).cloned());
             let [Some(first), Some(second)] = parents else { continue };
-            let (child, energy_lost, why) = self.child(breed, birth, &first, &second, draws);
+            let (child, energy_lost, why) = self.child(breed, birth, &first, &second, draws, &population);
             trouble = trouble.or(why);
             born.push(Born { child: birth.child, energy_lost });
             minds.push((name(birth.child), child));
@@ -49,7 +49,8 @@ impl Llm {
             .retain(|(habitat, creature), _| *habitat != honour.habitat || honour.standing.contains(creature));
     }
 
-    /// A child, its adapter put aside, the energy that its merging lost, and why it is a mere copy of its first parent, if it is.
+    /// A child, its adapter put aside, the energy that its merging lost, and why it is a mere copy, if it is: of its first parent or, where
+    /// adapters cannot be read any more, of whoever lives on and has one that can.
     fn child(
         &self,
         breed: &Breed,
@@ -57,23 +58,28 @@ impl Llm {
         first: &Mind,
         second: &Mind,
         draws: &StreamKey,
+        population: &Population,
     ) -> (Mind, f64, Option<String>) {
         // Who is asked in another manner than with a genome has that taken away again.
         let keeps_genome = self.plan.keeps_genomes || !breed.learned;
-        let copied = |why: &dyn std::fmt::Display| {
-            let why = why.to_string();
-            format!("Creature {} is its first parent's copy: {}.", birth.child, why.trim_end_matches('.'))
-        };
         let read = |parent: &Mind| parent.heritage(breed.learned).read();
         let (one, two) = match read(first).and_then(|one| Ok((one, read(second)?))) {
             Ok(both) => both,
             Err(why) => {
-                return (Mind::newborn(first.heritage(breed.learned).clone(), keeps_genome), 0.0, Some(copied(&why)));
+                let living = breed.living.iter().filter_map(|one| population.minds.get(&(breed.habitat, *one)));
+                let all = [first, second].into_iter().chain(living);
+                let adapter = all.filter_map(|one| read(one).ok()).next();
+                let adapter = adapter.map_or_else(|| first.heritage(breed.learned).clone(), Into::into);
+                let sentence = format!("Creature {} is another's copy: {why}", birth.child);
+                return (Mind::newborn(adapter, keeps_genome), 0.0, Some(sentence));
             }
         };
         let (Merged { adapter, energy_lost }, why) = match merge(&self.layout, &one, &two, birth.share) {
             Ok(merged) => (merged, None),
-            Err(why) => (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(copied(&why))),
+            Err(why) => {
+                let sentence = format!("Creature {} is its first parent's copy: {why}.", birth.child);
+                (Merged { adapter: one.clone(), energy_lost: 0.0 }, Some(sentence))
+            }
         };
         // Moments speak of the numbers of the basis that A is: those of the first parent hold where the child has its A.
         let same_basis = adapter.pairs.iter().zip(&one.pairs).all(|(child, parent)| child.a == parent.a);

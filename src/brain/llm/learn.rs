@@ -9,7 +9,7 @@ use crate::{
         error::Result,
         learn::{Exercise, HiddenStates, Moments, Slope, Target, Teacher, Uses, norm, update},
         lora::Adapter,
-        population::{Mind, Name},
+        population::{Mind, Name, Population},
     },
     protocol::{Learned, LearningRule, Lesson, Sample, Train, Trained},
 };
@@ -34,6 +34,8 @@ struct Pupil<'a> {
     adapter: Adapter,
     moments: Moments,
     learned: Learned,
+    /// Updates that it has had before.
+    steps: u64,
 }
 
 impl Llm {
@@ -46,8 +48,7 @@ impl Llm {
         let batches: Vec<_> = habitats.flat_map(|habitat| habitat.chunks(most)).collect();
         let mut learned = Vec::with_capacity(train.lessons.len());
         // What a step keeps for its way back has the room that adapters of those have who do nothing meanwhile.
-        let aside = self.shelf.open().put_adapters_aside(&self.offload, self.trains_a());
-        self.shelf.note_aside(aside);
+        self.make_room();
         // Of a large model one batch is dealt with after the other anyway.
         let at_once = if self.is_small() { AT_ONCE / most } else { 1 };
         for some in batches.chunks(at_once) {
@@ -59,6 +60,16 @@ impl Llm {
         }
         self.shelf.note_hidden(self.hidden_uses().unwrap_or_default());
         Trained { learned, elapsed: begun.elapsed() }
+    }
+
+    /// Puts everybody's adapters aside, where there is a place for them.
+    fn make_room(&self) {
+        let aside = |population: &mut Population| Ok(population.put_adapters_aside(&self.offload, self.trains_a()));
+        if self.offload.is_there()
+            && let Ok((bytes, _)) = self.shelf.moving(aside)
+        {
+            self.shelf.note_aside(bytes);
+        }
     }
 
     /// How often hidden states below the lowest adapter were there, and were not, if any are kept.
@@ -93,8 +104,8 @@ impl Llm {
             self.teach(&mut pupils);
             pupils
         });
-        let aside = |Pupil { lesson, adapter, moments, learned }| {
-            let is_new = learned.refused.is_none();
+        let aside = |Pupil { lesson, adapter, moments, learned, steps }| {
+            let is_new = learned.refused.is_none() && moments.steps > steps;
             let new = is_new.then(|| (self.put_aside(&adapter.into()), Arc::new(self.offload.moments(moments))));
             (name(lesson), new, learned)
         };
@@ -194,7 +205,8 @@ impl<'a> Pupil<'a> {
             learned.refused = Some(error.to_string());
             Adapter { pairs: Vec::new() }
         });
-        Self { lesson, adapter, moments: Moments::clone(&mind.moments), learned }
+        let (moments, steps) = (Moments::clone(&mind.moments), mind.moments.steps);
+        Self { lesson, adapter, moments, learned, steps }
     }
 }
 

@@ -237,7 +237,7 @@ impl Llm {
         matches!(self.plan.lora.genome, Genome::FreeAb)
     }
 
-    /// An adapter that nobody decides with.
+    /// An adapter that nobody decides with just now.
     fn put_aside(&self, adapter: &KeptAdapter) -> KeptAdapter {
         self.offload.adapter(adapter, self.trains_a())
     }

@@ -34,16 +34,18 @@ impl Llm {
     /// Decides for every thinker, in the order in which they come: sorted by habitat and agent.
     ///
     /// # Errors
-    /// A prompt is not text for the tokenizer, or an operation fails.
+    /// A prompt is not text for the tokenizer, an adapter that was put aside cannot be read any more, or an operation fails.
     pub fn think(&mut self, thinkers: &[Thinker]) -> Result<Vec<Thought>> {
         let shelf = self.shelf.clone();
-        let population = {
+        let mut population = {
             let mut population = shelf.open();
             self.settle(&mut population, thinkers);
-            population.bring_back(thinkers.iter().map(name))?;
             // A copy, which is cheap: if this thread hangs, whoever saves the run must not wait for it.
             population.clone()
         };
+        if !population.are_here(thinkers.iter().map(name)) {
+            ((), population) = shelf.moving(|population| population.bring_back(thinkers.iter().map(name)))?;
+        }
         let most = if self.is_small() { SMALL_BATCH } else { LARGE_BATCH };
         // A batch holds agents of one habitat, so that no habitat's numbers depend on its neighbours.
         let batches: Vec<_> =
