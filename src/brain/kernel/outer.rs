@@ -211,12 +211,14 @@ impl Tile {
     /// Makes it with as many registers of columns and rows as are named.
     #[inline(always)]
     unsafe fn of_shape<S: Simd>(&self, simd: S, wide: usize, tall: usize) {
+        let is_apart = self.b.leap > 0;
         macro_rules! shapes {
             ($($wide:literal: $($tall:literal)+;)+) => {
                 // SAFETY: as the caller says.
                 unsafe {
                     match (wide, tall) {
-                        $($(($wide, $tall) => self.make::<S, $wide, $tall>(simd),)+)+
+                        $($(($wide, $tall) if is_apart => self.make::<S, $wide, $tall, true>(simd),)+)+
+                        $($(($wide, $tall) => self.make::<S, $wide, $tall, false>(simd),)+)+
                         _ => unreachable!("a tile of {wide} registers by {tall} rows"),
                     }
                 }
@@ -229,12 +231,12 @@ impl Tile {
         }
     }
 
-    /// Makes it.
+    /// Makes it; `APART` where b comes in pieces.
     ///
     /// # Safety
     /// All that is read and written must be there.
     #[inline(always)]
-    unsafe fn make<S: Simd, const W: usize, const M: usize>(&self, simd: S) {
+    unsafe fn make<S: Simd, const W: usize, const M: usize, const APART: bool>(&self, simd: S) {
         // SAFETY: the caller's promise.
         unsafe {
             let mut sums = [[simd.splat_f32s(0.0); W]; M];
@@ -243,10 +245,12 @@ impl Tile {
             while left > 0 {
                 let steps = left.min(self.each);
                 // Where rows end, the processor does not guess where they go on: the next piece of b's, which lie without a gap.
-                let mut near = if self.b.leap > 0 { b.wrapping_add(self.each + self.b.leap) } else { ahead };
+                let mut near = b.wrapping_add(if APART { self.each + self.b.leap } else { 0 });
                 for s in 0..steps {
                     fetch(ahead);
-                    fetch(near);
+                    if APART {
+                        fetch(near);
+                    }
                     let mut columns = [simd.splat_f32s(0.0); W];
                     for w in 0..W {
                         columns[w] = a.add(w * S::F32_LANES).cast::<S::f32s>().read_unaligned();
