@@ -135,8 +135,11 @@ impl Offload {
 
     /// The same, but for numbers that have been put aside already: `known` says where these were and are, and grows.
     pub(super) fn beside(&self, adapter: &KeptAdapter, owns_a: bool, known: &mut BTreeMap<Place, Kept>) -> KeptAdapter {
-        let first = if owns_a { 0 } else { 1 };
         let mut aside = adapter.clone();
+        if !self.is_there() {
+            return aside;
+        }
+        let first = if owns_a { 0 } else { 1 };
         let (mut all, mut places) = (Vec::new(), Vec::new());
         for kept in aside.pairs.iter().flat_map(|pair| &pair[first..]) {
             let place = kept.place();

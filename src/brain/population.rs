@@ -120,9 +120,6 @@ impl Population {
 
     /// The same of adapters alone, those of the hall of fame among them: the bytes that these do not take any more.
     pub(super) fn put_adapters_aside(&mut self, offload: &Offload, owns_a: bool) -> u64 {
-        if !offload.is_there() {
-            return 0;
-        }
         // What several have they have together afterwards, too.
         let mut known = BTreeMap::new();
         let minds = self.minds.values_mut().flat_map(|mind| std::iter::once(&mut mind.adapter).chain(&mut mind.genome));
@@ -301,8 +298,6 @@ mod tests {
             assert_eq!(population.put_adapters_aside(&offload, owns_a), 0, "away already");
             population.bring_back([0, 1, 9].map(name).into_iter()).unwrap();
             assert_eq!(place(&population, 0), place(&population, 1));
-            let mut all = population.clone();
-            all.bring_back([0, 2].map(name).into_iter()).unwrap();
             let is_here = |creature| population.minds[&name(creature)].adapter.is_here();
             assert_eq!([0, 1, 2].map(is_here), [true, true, false]);
             assert_eq!(population, before);

@@ -67,8 +67,8 @@ impl Llm {
             Ok(both) => both,
             Err(why) => {
                 let living = breed.living.iter().filter_map(|one| population.minds.get(&(breed.habitat, *one)));
-                let all = [first, second].into_iter().chain(living);
-                let adapter = all.filter_map(|one| read(one).ok()).next();
+                let mut all = [first, second].into_iter().chain(living);
+                let adapter = all.find_map(|one| read(one).ok());
                 let adapter = adapter.map_or_else(|| first.heritage(breed.learned).clone(), Into::into);
                 let sentence = format!("Creature {} is another's copy: {why}", birth.child);
                 return (Mind::newborn(adapter, keeps_genome), 0.0, Some(sentence));
