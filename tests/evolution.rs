@@ -1,18 +1,26 @@
 //! Learning and evolution in whole runs, on the model that ships.
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use evolora::{
+    Simulation,
     app::llm_plan,
     brain::{Llm, Mind},
-    config::{Genome, Inheritance, Objective, RunConfig},
-    mind::learning_rule,
+    config::{Genome, Inheritance, MindKind, Objective, RunConfig},
+    mind::{WorkerLink, learning_rule},
     protocol::{
-        Action, AgentId, Birth, Breed, CreatureId, HabitatId, Lesson, Moment, Observation, Sample, StreamName, Streams,
-        Survey, Thinker, Train,
+        Action, AgentId, Birth, Breed, CreatureId, Lesson, Moment, Observation, Reply, Request, Sample, StreamName,
+        Streams, Survey, Think, Thinker, Thought, Thoughts, Train, Trained,
     },
 };
 
-const HOME: HabitatId = HabitatId(0);
+mod common;
+
+use common::HOME;
 const FOOD: &str = "At (4,12), E80. See: home↓→ food here Action:";
 
 fn streams() -> Streams {
@@ -179,6 +187,67 @@ fn founders_differ_where_nobody_learns() {
     assert_ne!(b(&mind(&llm, 0)), b(&mind(&llm, 1)));
     let most = b(&mind(&llm, 0)).into_iter().fold(0.0, |most: f32, b| most.max(b.abs()));
     assert!(most <= 0.05 && most > 0.04, "{most}");
+}
+
+/// A mind that waits.
+fn wait(question: &Think) -> Thoughts {
+    let thoughts = question.thinkers.iter().map(|thinker| Thought {
+        habitat: thinker.habitat,
+        agent: thinker.agent,
+        text: "wait".into(),
+        action: Some(Action::Wait),
+        policy: [0.125; Action::COUNT],
+        explored: 0.0,
+        log_probabilities: [-2.0; Action::COUNT],
+        log_probability: -2.0,
+        tokens: 3,
+        elapsed: Duration::from_millis(1),
+    });
+    Thoughts { epoch: question.epoch, thoughts: thoughts.collect(), elapsed: Duration::from_millis(1) }
+}
+
+/// After which turn whose lessons came, of five agents in twelve turns, three turns between lessons; and all lessons.
+fn timetable(spread: bool) -> (Vec<(u32, Vec<u32>)>, Vec<Lesson>) {
+    let mut config = common::config(MindKind::Llm);
+    (config.run.generations, config.learning.spread) = (1, spread);
+    let heard = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+    let hears = Arc::clone(&heard);
+    let link = WorkerLink::spawn(move |requests, replies| {
+        let mut turn = 0;
+        for request in &requests {
+            let _ = replies.send(match request {
+                Request::Think(question) => {
+                    turn += 1;
+                    Reply::Thought(wait(&question))
+                }
+                Request::Train(Train { lessons }) => {
+                    let (times, all) = &mut *hears.lock().unwrap();
+                    times.push((turn, lessons.iter().map(|lesson| lesson.creature.0).collect()));
+                    all.extend(lessons);
+                    Reply::Trained(Trained { learned: Vec::new(), elapsed: Duration::ZERO })
+                }
+                _ => return,
+            });
+        }
+    });
+    let link = link.unwrap().with_learning();
+    let mut simulation = Simulation::with_link(config, link, false).unwrap();
+    (0..11).for_each(|_| simulation.step());
+    assert_eq!(simulation.complaint(), None);
+    drop(simulation);
+    let heard = heard.lock().unwrap();
+    heard.clone()
+}
+
+#[test]
+fn lessons_that_are_spread_come_as_often_and_to_few_at_a_time() {
+    let (together, all) = timetable(false);
+    assert_eq!(together, [3, 6, 9].map(|turn| (turn, vec![0, 1, 2, 3, 4])));
+    let (spread, some) = timetable(true);
+    let classes = [vec![0, 3], vec![1, 4], vec![2]];
+    assert_eq!(spread, (3..12).map(|turn| (turn, classes[turn as usize % 3].clone())).collect::<Vec<_>>());
+    // In the turn that is everybody's otherwise, nobody draws other samples than then.
+    assert_eq!([&some[0], &some[1]], [&all[0], &all[3]]);
 }
 
 /// Mean fitness of the last generation.

@@ -206,6 +206,8 @@ sections! {
         batch_size: u32 = 8, "BATCH_SIZE", Range::Whole(1, 1024), "samples", Turn;
         /// Turns between trainings.
         every: u32 = 10, "TRAIN_EVERY", Range::Whole(1, 100_000), "turns", Turn;
+        /// Whether the lessons of a habitat are spread over the turns between two trainings, everybody's in turns of its own, so that no turn of a large model waits for all of them; another run than without.
+        spread: bool = false, "SPREAD_LESSONS", Range::Switch, "", Turn;
         /// Steps at each training.
         steps: u32 = 1, "TRAIN_STEPS", Range::Whole(1, 1000), "steps", Turn;
         /// Turns before the first training.

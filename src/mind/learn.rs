@@ -1,5 +1,7 @@
 //! Sends lessons to the worker when it is time, and hears what came of them.
 
+use std::collections::BTreeSet;
+
 use bevy::prelude::*;
 
 use super::{
@@ -11,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Inheritance, LearningSettings, RunConfig},
-    protocol::{AgentId, Learned, LearningRule, Lesson, Request, StreamName, Train},
+    protocol::{AgentId, CreatureId, Learned, LearningRule, Lesson, Request, StreamName, Train},
     sim::{Agent, Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Roster, Vitality},
 };
 
@@ -48,6 +50,13 @@ fn passes_on(config: &RunConfig) -> bool {
     config.evolution.inheritance != Inheritance::Darwin
 }
 
+/// Whether an agent has a lesson in this turn: one turn of `every` is everybody's, or, where lessons are spread, each agent's
+/// is the one that its number says.
+fn is_time(settings: &LearningSettings, turn: u32, agent: AgentId) -> bool {
+    let own = if settings.spread { agent.0 % settings.every } else { 0 };
+    turn >= settings.warm_up && turn % settings.every == own
+}
+
 /// What of a habitat tells what its agents are to learn.
 type Learning = (
     &'static Habitat,
@@ -74,20 +83,24 @@ pub(super) fn send_lessons(
     let mut lessons = Vec::new();
     for (habitat, config, begun, clock, roster, creatures, memories) in sorted {
         let settings = &config.learning;
-        let is_time = clock.turn >= settings.warm_up && clock.turn.is_multiple_of(settings.every);
-        let learns = settings.enabled && passes_on(begun);
-        if !learns || !is_time {
+        if !(settings.enabled && passes_on(begun)) {
             continue;
         }
-        let living: Vec<AgentId> = agents
+        let due: Vec<(AgentId, CreatureId)> = agents
             .iter_many(roster.iter())
-            .filter_map(|(agent, vitality)| vitality.is_alive().then_some(agent.id))
+            .filter(|(agent, vitality)| vitality.is_alive() && is_time(settings, clock.turn, agent.id))
+            .map(|(agent, _)| (agent.id, creatures.at(agent.id)))
             .collect();
-        let known: Vec<_> = memories.0.iter().collect();
+        if due.is_empty() {
+            continue;
+        }
+        // Of others' memories nothing is asked where none of it is drawn.
+        let learners: BTreeSet<CreatureId> = due.iter().map(|(_, creature)| *creature).collect();
+        let counts = |creature| settings.sharing > 0.0 || learners.contains(creature);
+        let known: Vec<_> = memories.0.iter().filter(|(creature, _)| counts(creature)).collect();
         let offers: Vec<_> = known.iter().map(|(_, memory)| Offer::new(memory, settings)).collect();
         let rule = learning_rule(config);
-        for agent in living {
-            let creature = creatures.at(agent);
+        for (agent, creature) in due {
             let Ok(own) = known.binary_search_by_key(&creature, |(creature, _)| **creature) else { continue };
             let mut draws = habitat.streams.agent_key(StreamName::Replay, agent).at(clock.moment());
             let steps = (0..settings.steps).map(|_| draw_samples(&offers, own, settings, &mut draws));
