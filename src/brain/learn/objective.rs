@@ -19,7 +19,8 @@ pub struct Target {
     pub reply: usize,
     /// w: the sample's weight, reward or advantage.
     pub weight: f64,
-    /// log π of the reply when it was given, in nats.
+    /// log π of the reply when it was given, in nats; 0 where it was certain, or was not weighed among others, as words are that were
+    /// said freely.
     pub log_acted: f64,
 }
 
@@ -69,7 +70,8 @@ pub fn sample_loss(
 
 /// The policy's part of the loss, and its derivative by log π(a).
 fn policy_loss(log: f64, target: &Target, clip: f64) -> (f64, f64) {
-    if clip == 0.0 {
+    // What was not weighed has no ratio.
+    if clip == 0.0 || target.log_acted >= 0.0 {
         return (-target.weight * log, -target.weight);
     }
     let ratio = (log - target.log_acted).exp();
@@ -163,6 +165,18 @@ mod tests {
         let loss = sample_loss(&trie(), &logits(), None, &bad, &clip);
         close(loss.loss, 2.0);
         close(f64::from(loss.gradient[0][0]), 2.0 * 0.75);
+    }
+
+    #[test]
+    fn what_was_not_weighed_has_no_ratio() {
+        let clip = LearningRule { ratio_clip: 0.2, ..rule() };
+        // π = ¼, which would count as ρ = ¼: a bad action's gradient would be none, and a good one's a quarter.
+        for weight in [-1.0, 1.0] {
+            let said_freely = Target { reply: 0, weight, log_acted: 0.0 };
+            let plain = sample_loss(&trie(), &logits(), None, &said_freely, &rule());
+            assert_eq!(sample_loss(&trie(), &logits(), None, &said_freely, &clip), plain);
+            close(f64::from(plain.gradient[0][0]), weight * -0.75);
+        }
     }
 
     #[test]

@@ -117,15 +117,9 @@ impl Next<'_> {
     fn site(&self, site: usize) -> Result<(Pair, [Vec<f32>; 2]), String> {
         let (pair, gradient) = (&self.adapter.pairs[site], &self.gradient[site]);
         let (mut a, mut b) = (if self.with_a { pair.a.to_vec() } else { Vec::new() }, pair.b.to_vec());
-        let known = |means: &[Kept]| match means.get(site) {
-            // Where A has come to be trained, there are none for it yet.
-            Some(means) if means.len() == gradient.len() => {
-                means.read().map(Arc::unwrap_or_clone).map_err(|error| error.to_string())
-            }
-            _ => Ok(vec![0.0; gradient.len()]),
-        };
-        let (mut first, mut second) = (known(&self.moments.first)?, known(&self.moments.second)?);
         let split = a.len();
+        let mut first = self.means(self.moments.first.get(site), gradient, split, |g| (BETA_1, g))?;
+        let mut second = self.means(self.moments.second.get(site), gradient, split, |g| (BETA_2, g * g))?;
         for (weights, own) in [(&mut a, 0..split), (&mut b, split..gradient.len())] {
             let moments = [&mut first[own.clone()], &mut second[own.clone()]];
             wide(
@@ -138,6 +132,33 @@ impl Next<'_> {
         }
         let a = if self.with_a { Arc::new(a) } else { Arc::clone(&pair.a) };
         Ok((Pair { a, b: Arc::new(b) }, [first, second]))
+    }
+
+    /// A running mean of what `of` says is averaged of each gradient, with which decay, as it was before this update: of A's numbers, of
+    /// which there are `split`, and of B's.
+    fn means(
+        &self,
+        known: Option<&Kept>,
+        gradient: &[f32],
+        split: usize,
+        of: impl Fn(f64) -> (f64, f64),
+    ) -> Result<Vec<f32>, String> {
+        // Where A has come to be trained, or is not trained any more, B's mean stays. What has none is taken to have had this
+        // gradient in all updates before: after the first, that is none.
+        let before = i32::try_from(self.steps - 1).unwrap_or(i32::MAX);
+        let anew = |g: &f32| {
+            let (beta, averaged) = of(f64::from(*g) * self.scale);
+            ((1.0 - beta.powi(before)) * averaged) as f32
+        };
+        let of_b = gradient.len() - split;
+        let Some(known) = known.filter(|known| known.len() >= of_b) else {
+            return Ok(gradient.iter().map(anew).collect());
+        };
+        let known = known.read().map(Arc::unwrap_or_clone).map_err(|error| error.to_string())?;
+        if known.len() == gradient.len() {
+            return Ok(known);
+        }
+        Ok(gradient[..split].iter().map(anew).chain(known[known.len() - of_b..].iter().copied()).collect())
     }
 
     /// The update of some weights and their moments.
@@ -228,15 +249,22 @@ mod tests {
     }
 
     #[test]
-    fn moments_of_b_alone_begin_anew_where_a_is_trained_too() {
+    fn moments_of_b_stay_where_a_comes_to_be_trained_or_not() {
         let (before, of_b) =
             update(&adapter(), &Moments::default(), &vec![vec![1.0, 1.0, 1.0]], &rule(), false).unwrap();
         let gradient = vec![vec![1.0, -1.0, 1.0, 0.0, 0.0]];
         let (after, moments) = update(&before, &of_b, &gradient, &rule(), true).unwrap();
         assert_eq!((moments.steps, moments.first[0].len(), moments.second[0].len()), (2, 5, 5));
         let first = moments.first[0].read().unwrap();
-        assert!((first[0] - 0.1).abs() < 1e-6 && (first[2] - 0.1).abs() < 1e-6 && first[3] == 0.0, "{first:?}");
-        assert!(after.pairs[0].a[0] < 0.5 && after.pairs[0].a[1] > -0.5);
+        // B's: 0.9 · 0.1 + 0.1 · g. A's, as if it had had this gradient before: (1 − 0.9²) · g.
+        let close = |a: &[f32], b: &[f32]| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(close(&first, &[0.19, -0.19, 0.19, 0.09, 0.09]), "{first:?}");
+        // So A's first step is as long as any first one: the learning rate.
+        let a = &after.pairs[0].a;
+        assert!((a[0] - 0.4).abs() < 1e-5 && (a[1] + 0.4).abs() < 1e-5, "{a:?}");
+        let (_, of_b) = update(&after, &moments, &vec![vec![0.0, 1.0, 0.0]], &rule(), false).unwrap();
+        let first = of_b.first[0].read().unwrap();
+        assert!(close(&first, &[0.171, 0.181, 0.081]), "{first:?}");
     }
 
     #[test]

@@ -104,8 +104,12 @@ impl Llm {
             self.teach(&mut pupils);
             pupils
         });
-        let aside = |Pupil { lesson, adapter, moments, learned, steps }| {
+        let aside = |Pupil { lesson, adapter, moments, mut learned, steps }| {
             let is_new = learned.refused.is_none() && moments.steps > steps;
+            if !is_new {
+                // Steps before the one that was refused are taken back, too.
+                learned.version = steps;
+            }
             let new = is_new.then(|| (self.put_aside(&adapter.into()), Arc::new(self.offload.moments(moments))));
             (name(lesson), new, learned)
         };
