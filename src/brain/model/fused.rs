@@ -18,7 +18,7 @@
 //!
 //! This module does *not* know how weights are kept, or whose adapters these are.
 
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 use candle_core::{Result as CandleResult, Tensor};
 
@@ -47,14 +47,25 @@ const CHUNK: usize = 1 << 14;
 /// work, and of fewer a larger one.
 const MLP_ROWS: usize = 512;
 
-/// What a pass leaves behind for its way back.
+thread_local! {
+    /// Room for s where g and u are kept beside it, from block to block.
+    static INNER: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+}
+
+/// What a pass leaves behind for its way back; of the last layer, of the rows that are read alone, but for x, k and v.
 pub struct Kept {
+    /// `[rows, d]`.
     x: Tensor,
+    /// `[rows, heads · head]`.
     q: Vec<f32>,
+    /// `[rows, kv_heads · head]`, as v.
     k: Vec<f32>,
     v: Vec<f32>,
+    /// The attention's result, `[rows, heads · head]`.
     mixed: Vec<f32>,
+    /// m, `[rows, d]`.
     middle: Vec<f32>,
+    /// g and u, `[rows, inner]`.
     gate: Vec<f32>,
     up: Vec<f32>,
 }
@@ -140,27 +151,28 @@ impl Fused<'_> {
         arithmetic: Arithmetic,
         keeps: bool,
     ) -> Result<(Vec<f32>, Option<[Vec<f32>; 4]>)> {
-        let (attention, lora) = (&self.block.attention, pass.lora);
+        let (attention, lora, only) = (&self.block.attention, pass.lora, pass.only(layer));
         let normed = on_slice(x, |x| self.attention_norm.rows(x))?;
-        let mut inputs = Inputs::new(&normed, arithmetic);
-        let adapted = |matrix, target| (matrix, adapters_of(lora, layer, target, None));
-        let matrices = [
-            adapted(&attention.q, LoraTarget::Q),
-            adapted(&attention.k, LoraTarget::K),
-            adapted(&attention.v, LoraTarget::V),
-        ];
-        let [mut q, mut k, v] = Matrix::apply_each(&mut inputs, matrices)?;
-        drop(inputs);
+        let q = (&attention.q, adapters_of(lora, layer, LoraTarget::Q, only));
+        let [k, v] = [(&attention.k, LoraTarget::K), (&attention.v, LoraTarget::V)]
+            .map(|(matrix, target)| (matrix, adapters_of(lora, layer, target, None)));
+        let [mut q, mut k, v] = match only {
+            None => Matrix::apply_each(&mut Inputs::new(&normed, arithmetic), [q, k, v])?,
+            Some(rows) => {
+                // All rows are seen; those that are read see.
+                let [k, v] = Matrix::apply_each(&mut Inputs::new(&normed, arithmetic), [k, v])?;
+                let seeing = gather(&normed, rows, attention.q.inner());
+                let [q] = Matrix::apply_each(&mut Inputs::new(&seeing, arithmetic), [q])?;
+                [q, k, v]
+            }
+        };
         drop(normed);
-        turn(pass, &mut q, attention.q.out(), false)?;
-        turn(pass, &mut k, attention.k.out(), false)?;
-        let mut mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
+        turn(pass, &mut q, attention.q.out(), only, false)?;
+        turn(pass, &mut k, attention.k.out(), None, false)?;
+        let mixed = pass.attend_rows(&attention.heads, layer, &q, &k, &v)?;
         let seen = keeps.then_some([q, k, v]);
-        let mut middle = on_slice(x, |x| Ok(x.to_vec()))?;
-        let only = pass.only(layer);
-        if let Some(rows) = only {
-            (mixed, middle) = (gather(&mixed, rows, attention.q.out()), gather(&middle, rows, attention.o.out()));
-        }
+        let d = attention.o.out();
+        let mut middle = on_slice(x, |x| Ok(only.map_or_else(|| x.to_vec(), |rows| gather(x, rows, d))))?;
         let adapters = adapters_of(lora, layer, LoraTarget::O, only);
         add_times(&attention.o, Inputs::new(&mixed, arithmetic), &mut middle, adapters)?;
         Ok((middle, seen.map(|[q, k, v]| [q, k, v, mixed])))
@@ -181,15 +193,16 @@ impl Fused<'_> {
         let [gate, up] = Matrix::apply_each(&mut inputs, matrices)?;
         drop(inputs);
         drop(normed);
-        let (inner, kept) = if keeps {
-            (swiglu(gate.clone(), &up), Some([gate, up]))
-        } else {
-            let inner = swiglu(gate, &up);
-            drop(up);
-            (inner, None)
-        };
+        if keeps {
+            let inner = swiglu_beside(&gate, &up);
+            add_times(&mlp.down, Inputs::new(&inner, arithmetic), rows, adapters(LoraTarget::Down))?;
+            INNER.set(inner);
+            return Ok(Some([gate, up]));
+        }
+        let inner = swiglu(gate, &up);
+        drop(up);
         add_times(&mlp.down, Inputs::new(&inner, arithmetic), rows, adapters(LoraTarget::Down))?;
-        Ok(kept)
+        Ok(None)
     }
 }
 
@@ -201,7 +214,9 @@ fn adapters_of(lora: &ActiveAdapters, layer: usize, target: LoraTarget, only: Op
 
 /// Some rows, in their order, of rows of `width` numbers.
 fn gather(all: &[f32], rows: &[u32], width: usize) -> Vec<f32> {
-    rows.iter().flat_map(|row| &all[*row as usize * width..][..width]).copied().collect()
+    let mut some = Vec::with_capacity(rows.len() * width);
+    rows.iter().for_each(|row| some.extend_from_slice(&all[*row as usize * width..][..width]));
+    some
 }
 
 /// Adds `x·Wᵀ`, with the rows' adapters, to rows `[rows, out]`.
@@ -209,10 +224,10 @@ fn add_times(matrix: &Matrix, mut x: Inputs, to: &mut [f32], adapters: Option<Ar
     matrix.apply_to_inputs(&mut x, to, adapters.as_deref(), true)
 }
 
-/// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back.
-fn turn(pass: &Pass, x: &mut [f32], width: usize, back: bool) -> Result<()> {
+/// Turns queries, keys or their gradients `[rows, width]` by the rows' positions, or back; of some rows alone where they are named.
+fn turn(pass: &Pass, x: &mut [f32], width: usize, only: Option<&[u32]>, back: bool) -> Result<()> {
     match &pass.rope {
-        Some(rope) if !rope.turn_rows(x, width, back) => {
+        Some(rope) if !only.map_or_else(|| rope.clone(), |rows| rope.only(rows)).turn_rows(x, width, back) => {
             Err(BrainError::Setting(format!("The angles of a batch do not fit its rows of {width} entries")))
         }
         _ => Ok(()),
@@ -230,6 +245,20 @@ fn swiglu(mut out: Vec<f32>, up: &[f32]) -> Vec<f32> {
     out
 }
 
+/// The same beside gate, in room that is kept: what is there before is written over.
+fn swiglu_beside(gate: &[f32], up: &[f32]) -> Vec<f32> {
+    let mut out = INNER.take();
+    out.resize(gate.len(), 0.0);
+    let chunks = out.chunks_mut(CHUNK).zip(gate.chunks(CHUNK)).zip(up.chunks(CHUNK));
+    with_each(gate.len(), chunks, |((out, gate), up)| {
+        wide(
+            #[inline(always)]
+            || out.iter_mut().zip(gate).zip(up).for_each(|((s, g), u)| *s = *g * (sigmoid(*g) * u)),
+        );
+    });
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::{back::swiglu_back, *};
@@ -241,6 +270,9 @@ mod tests {
         let close = |a: &[f32], b: [f32; 2]| assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "{a:?} {b:?}");
         let g = 3_f32.ln();
         close(&swiglu(gate.clone(), &up), [0.0, 0.75 * g * 2.0]);
+        // Also in room that has been used, for more.
+        INNER.set(vec![9.0; 5]);
+        assert_eq!(swiglu_beside(&gate, &up), swiglu(gate.clone(), &up));
         let (inner, dgate, dup) = swiglu_back(gate.clone(), up.clone(), vec![1.0, 10.0]);
         assert_eq!(inner, swiglu(gate, &up));
         close(&dgate, [5.0 * 0.5, 10.0 * 2.0 * 0.75 * (1.0 + 0.25 * g)]);

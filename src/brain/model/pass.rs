@@ -2,6 +2,8 @@
 //!
 //! This module does *not* know the layers that it passes.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use super::{Attention, Batch, Cache, Rope};
@@ -72,7 +74,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// The same on numbers: q `[rows, heads · head]`, k and v `[rows, kv_heads · head]`.
+    /// The same on numbers: q `[rows, heads · head]`, of the rows alone that are read of the layer, k and v
+    /// `[rows, kv_heads · head]`.
     ///
     /// # Errors
     /// The shapes do not fit.
@@ -85,11 +88,13 @@ impl<'a> Pass<'a> {
         v: &[f32],
     ) -> Result<Vec<f32>> {
         let (batch, width) = (self.batch, heads.kv_heads * heads.head);
+        let some = self.only(layer).map(|rows| rows.iter().map(|row| batch.sights[*row as usize].clone()).collect());
+        let sights = some.map_or_else(|| Arc::clone(&batch.sights), Arc::new);
         match &mut self.cache {
-            None => heads.attend_rows(q, k, v, &batch.sights),
+            None => heads.attend_rows(q, k, v, &sights),
             Some(cache) => {
                 let kept = cache.keep_rows(layer, batch, k, v, width);
-                heads.attend_rows(q, &kept.k, &kept.v, &batch.sights)
+                heads.attend_rows(q, &kept.k, &kept.v, &sights)
             }
         }
     }

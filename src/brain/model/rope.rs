@@ -61,6 +61,17 @@ impl Rope {
         self.turn_on_any_device(x)
     }
 
+    /// The angles of some of the rows, in their order.
+    ///
+    /// # Panics
+    /// If there are no such rows.
+    #[must_use]
+    pub(super) fn only(&self, rows: &[u32]) -> Self {
+        let half = self.head / 2;
+        let turns = rows.iter().flat_map(|row| &self.turns[*row as usize * half..][..half]).copied().collect();
+        Self { turns: Arc::new(turns), ..self.clone() }
+    }
+
     /// Turns every head of every row of numbers `[rows, width]`, or back; false where the angles are not for such rows.
     #[must_use]
     pub(super) fn turn_rows(&self, x: &mut [f32], width: usize, back: bool) -> bool {

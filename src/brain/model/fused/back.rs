@@ -2,11 +2,11 @@
 //!
 //! This module does *not* know how weights are kept, or whose adapters these are.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use candle_core::{Result as CandleResult, Tensor};
 
-use super::{CHUNK, Fused, Kept, adapters_of, turn};
+use super::{CHUNK, Fused, Kept, adapters_of, gather, turn};
 use crate::{
     brain::{
         error::Result,
@@ -14,7 +14,7 @@ use crate::{
         lora::{ActiveAdapters, Grouped},
         model::{
             BlockSlope, Matrix, Pass,
-            lanes::{sigmoid, wide},
+            lanes::{add_scaled, sigmoid, wide},
             product::on_slice,
         },
     },
@@ -23,6 +23,9 @@ use crate::{
 
 /// The gradient of what is trained of one matrix's adapters.
 type Slope = Option<(LoraTarget, Vec<f32>)>;
+
+/// A matrix, which one it is, and the gradient of its result.
+type Part<'a> = (&'a Matrix, LoraTarget, &'a [f32]);
 
 impl Fused<'_> {
     /// The gradients of what is trained in the block, and of its input where `goes_on`, for dy `[rows, d]`.
@@ -39,22 +42,19 @@ impl Fused<'_> {
     ) -> Result<BlockSlope> {
         let Kept { x, q, k, v, mixed, middle, gate, up } = kept;
         let only = pass.only(layer);
-        let mut adapted = Adapted { lora: pass.lora, layer, only };
+        let adapted = Adapted { lora: pass.lora, layer, only };
         let dy = dy.contiguous()?;
         let mut dm = on_slice(&dy, |dy| Ok(dy.to_vec()))?;
         let of_mlp = self.back_mlp(&adapted, [gate, up], &middle, &mut dm)?;
 
         let o = &self.block.attention.o;
         let of_o = adapted.slope(o, LoraTarget::O, &mixed, &dm);
-        let mut dmixed = adapted.back([(o, LoraTarget::O, &dm)])?;
-        if let Some(rows) = only {
-            let (width, d) = (self.block.attention.q.out(), o.out());
-            let count = q.len() / width.max(1);
-            (dmixed, dm) = (scatter(&dmixed, rows, width, count), scatter(&dm, rows, d, count));
-            adapted.only = None;
-        }
-        let (of_attention, dx) =
-            self.back_attention(&adapted, [&q, &k, &v], &dmixed, &x, pass, goes_on.then_some(dm))?;
+        let dmixed = adapted.back([(o, LoraTarget::O, &dm)])?;
+        let dm = goes_on.then(|| match only {
+            Some(rows) => scatter(&dm, rows, o.out(), pass.batch.rows()),
+            None => dm,
+        });
+        let (of_attention, dx) = self.back_attention(&adapted, [&q, &k, &v], &dmixed, &x, pass, dm)?;
         let found = of_mlp.into_iter().chain([of_o]).chain(of_attention).flatten().collect();
         Ok(BlockSlope { dx, trained: in_order(pass.lora, layer, found) })
     }
@@ -81,8 +81,8 @@ impl Fused<'_> {
         Ok([of_down, of_gate, of_up])
     }
 
-    /// The gradients of what is trained of q, k and v, for these and the gradient of the attention's result; and that of x where dm,
-    /// the gradient of m, is given.
+    /// The gradients of what is trained of q, k and v, for these and the gradient of the attention's result (q's and that of the rows that
+    /// are dealt with, k and v of all); and that of x where dm, the gradient of m, is given for all rows.
     fn back_attention(
         &self,
         adapted: &Adapted,
@@ -93,9 +93,16 @@ impl Fused<'_> {
         dm: Option<Vec<f32>>,
     ) -> Result<([Slope; 3], Option<Tensor>)> {
         let attention = &self.block.attention;
-        let [mut dq, mut dk, dv] = attention.heads.back_rows(seen, dmixed, &pass.batch.sights)?;
-        turn(pass, &mut dq, attention.q.out(), true)?;
-        turn(pass, &mut dk, attention.k.out(), true)?;
+        let (only, width) = (adapted.only, attention.q.out());
+        let of_all = |some| only.map(|rows| scatter(some, rows, width, pass.batch.rows()));
+        let [q, dmixed] = [seen[0], dmixed].map(|some| of_all(some).map_or(Cow::Borrowed(some), Cow::Owned));
+        let slopes = attention.heads.back_rows([&q, seen[1], seen[2]], &dmixed, &pass.batch.sights)?;
+        let [mut dq, mut dk, dv] = slopes;
+        if let Some(rows) = only {
+            dq = gather(&dq, rows, width);
+        }
+        turn(pass, &mut dq, width, only, true)?;
+        turn(pass, &mut dk, attention.k.out(), None, true)?;
         let is_trained = [LoraTarget::Q, LoraTarget::K, LoraTarget::V].into_iter().any(|of| adapted.is_trained(of));
         let normed = if is_trained { on_slice(x, |x| self.attention_norm.rows(x))? } else { Vec::new() };
         let parts = [
@@ -103,15 +110,16 @@ impl Fused<'_> {
             (&attention.k, LoraTarget::K, &dk),
             (&attention.v, LoraTarget::V, &dv),
         ];
-        let found = adapted.slopes(&normed, parts);
+        let found = adapted.attention_slopes(&normed, parts);
         let Some(mut dm) = dm else { return Ok((found, None)) };
-        let dn = adapted.back(parts)?;
+        let dn = adapted.attention_back(parts)?;
         on_slice(x, |x| self.attention_norm.add_back(x, &dn, &mut dm))?;
         Ok((found, Some(Tensor::from_vec(dm, x.shape(), x.device())?)))
     }
 }
 
 /// The adapters of one block.
+#[derive(Clone, Copy)]
 struct Adapted<'a> {
     lora: &'a ActiveAdapters,
     layer: usize,
@@ -130,15 +138,38 @@ impl Adapted<'_> {
     }
 
     /// The gradient of some matrices' input for each one's dy.
-    fn back<const N: usize>(&self, of: [(&Matrix, LoraTarget, &[f32]); N]) -> CandleResult<Vec<f32>> {
+    fn back<const N: usize>(&self, of: [Part; N]) -> CandleResult<Vec<f32>> {
         let rows = of.first().map_or(0, |(matrix, _, dy)| dy.len() / matrix.out().max(1));
         Matrix::back_each(rows, of.map(|(matrix, target, dy)| (matrix, self.at(target), dy)))
     }
 
+    /// The same where all rows are dealt with.
+    const fn of_all_rows(self) -> Self {
+        Self { only: None, ..self }
+    }
+
+    /// [`Adapted::back`] for q, k and v, of all rows: of q for the dy of those that are dealt with.
+    fn attention_back(&self, [q, k, v]: [Part; 3]) -> CandleResult<Vec<f32>> {
+        let Some(rows) = self.only else { return self.back([q, k, v]) };
+        let (mut dn, d) = (self.of_all_rows().back([k, v])?, q.0.inner());
+        for (row, own) in rows.iter().zip(self.back([q])?.chunks_exact(d)) {
+            add_scaled(&mut dn[*row as usize * d..][..d], own, 1.0);
+        }
+        Ok(dn)
+    }
+
+    /// [`Adapted::slopes`] for q, k and v, for x of all rows: of q for the dy of those that are dealt with.
+    fn attention_slopes(&self, x: &[f32], [q, k, v]: [Part; 3]) -> [Slope; 3] {
+        let Some(rows) = self.only else { return self.slopes(x, [q, k, v]) };
+        let own = if x.is_empty() { Vec::new() } else { gather(x, rows, q.0.inner()) };
+        let ([of_q], [of_k, of_v]) = (self.slopes(&own, [q]), self.of_all_rows().slopes(x, [k, v]));
+        [of_q, of_k, of_v]
+    }
+
     /// The gradients of what is trained of several matrices' adapters, for their input x and each one's dy.
-    fn slopes<const N: usize>(&self, x: &[f32], of: [(&Matrix, LoraTarget, &[f32]); N]) -> [Slope; N] {
+    fn slopes<const N: usize>(&self, x: &[f32], of: [Part; N]) -> [Slope; N] {
         let mut found = of.map(|_| None);
-        let one = |((matrix, target, dy), found): ((&Matrix, _, &[f32]), &mut Slope)| {
+        let one = |((matrix, target, dy), found): (Part, &mut Slope)| {
             *found = self.slope(matrix, target, x, dy);
         };
         // Agents of a small model are divided among threads already.
