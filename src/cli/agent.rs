@@ -38,6 +38,10 @@ pub(super) struct AgentArgs {
 
 pub(super) fn run(args: &AgentArgs) -> Result<ExitCode, AppError> {
     let loaded = args.settings.load()?;
+    // One agent, in one habitat, in one life; or one question.
+    let once: &[&str] =
+        if args.prompt.is_some() { &["--turns", "--size", "--perception", "--first-habitat"] } else { &[] };
+    args.settings.note_idle(&[&["--agents", "--habitats", "--generations"], once].concat());
     let mut config = loaded.config.clone();
     if args.free {
         config.mind.mode = DecisionMode::Free;

@@ -54,12 +54,21 @@ impl BenchCommand {
     }
 }
 
+/// Flags that change nothing in a bench without turns.
+const USELESS: [&str; 8] =
+    ["--mind", "--temperature", "--generations", "--turns", "--habitats", "--first-habitat", "--size", "--perception"];
+
+/// Whether a flag is among some, which are written as a person writes them.
+pub(super) fn is_among(flag: &Arg, some: &[&str]) -> bool {
+    flag.get_long().is_some_and(|long| some.iter().any(|one| one.trim_start_matches('-') == long))
+}
+
 /// A flag of a bench without turns, as `--help` shows it: the ones that change nothing there are left out.
 fn without_turns(flag: Arg) -> Arg {
+    if is_among(&flag, &USELESS) {
+        return flag.hide(true);
+    }
     match flag.get_id().as_str() {
-        "mind" | "temperature" | "generations" | "turns" | "habitats" | "first_habitat" | "size" | "perception" => {
-            flag.hide(true)
-        }
         "threads" => flag.help("Threads for the model, 0 for one per core"),
         "agents" => {
             flag.help("Agents that are asked together; several numbers separated by commas [default: 1,20,200]")
@@ -79,15 +88,20 @@ pub(super) fn parse_count(word: &str) -> Result<u32, String> {
     word.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number from 1".to_owned())
 }
 
+/// A number of samples in a step.
+fn parse_batch(word: &str) -> Result<u32, String> {
+    /// More than any step can use; its prompts must have room.
+    const MOST: u32 = 4096;
+    let count = word.parse().ok().filter(|count| (1..=MOST).contains(count));
+    count.ok_or_else(|| format!("write a whole number from 1 to {MOST}"))
+}
+
 /// Flags of every bench without turns.
 #[derive(Debug, Args)]
 #[command(mut_args(without_turns))]
 struct CommonArgs {
     #[command(flatten)]
     shape: ShapeArgs,
-    /// Seconds to measure each row for.
-    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
-    seconds: f64,
     /// Print the measurements as JSON.
     #[arg(long)]
     json: bool,
@@ -96,10 +110,11 @@ struct CommonArgs {
 }
 
 impl CommonArgs {
-    /// What is measured, for the numbers of agents that `--agents` names, else those of the older `--for`.
-    fn plan(&self, sizes: &[u32]) -> Result<BenchPlan, AppError> {
+    /// What is measured for so many seconds each, for the numbers of agents that `--agents` names, else those of the older `--for`.
+    fn plan(&self, sizes: &[u32], seconds: f64) -> Result<BenchPlan, AppError> {
         let (loaded, named) = self.settings.load_with_sizes()?;
-        Ok(BenchPlan { config: loaded.config, agents: named.unwrap_or_else(|| sizes.to_vec()), seconds: self.seconds })
+        self.settings.note_idle(&USELESS);
+        Ok(BenchPlan { config: loaded.config, agents: named.unwrap_or_else(|| sizes.to_vec()), seconds })
     }
 }
 
@@ -109,6 +124,9 @@ pub(super) struct DecideArgs {
     /// The same as --agents.
     #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20, 200], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
+    /// Seconds to measure each row for.
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
+    seconds: f64,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -132,8 +150,11 @@ pub(super) struct TrainArgs {
     #[arg(long = "for", hide = true, value_name = "N", value_delimiter = ',', default_values_t = [1, 20], value_parser = clap::value_parser!(u32).range(1..))]
     sizes: Vec<u32>,
     /// Samples of a step, several sizes separated by commas.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "4,8,16", value_parser = parse_count)]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "4,8,16", value_parser = parse_batch)]
     batch: Vec<u32>,
+    /// Seconds to measure each row for.
+    #[arg(long, value_name = "S", default_value_t = 5.0, value_parser = parse_seconds, allow_hyphen_values = true)]
+    seconds: f64,
     /// Learn from the same experiences in every round, so that what is kept of their prompts can be used (`HIDDEN_CACHE`): where
     /// adapters begin above the lowest layer (`--set lora.layers=10`).
     #[arg(long)]
@@ -163,7 +184,7 @@ pub(super) fn reached(reached: &Reached) -> String {
 }
 
 fn decide(args: &DecideArgs) -> Result<(), AppError> {
-    let plan = args.common.plan(&args.sizes)?;
+    let plan = args.common.plan(&args.sizes, args.seconds)?;
     let mut title = Some(
         "agents  rounds  ms per decision (median)     p95  decisions/s  tokens/s  GFLOP/s  of the limit  peak memory",
     );
@@ -201,7 +222,7 @@ fn decide(args: &DecideArgs) -> Result<(), AppError> {
 }
 
 fn train(args: &TrainArgs) -> Result<(), AppError> {
-    let plan = args.common.plan(&args.sizes)?;
+    let plan = args.common.plan(&args.sizes, args.seconds)?;
     let mut title =
         Some("agents  batch  rounds  ms per step (median)      p95  steps/s  GFLOP/s  of the limit  peak memory");
     let report = bench_train(&plan, &args.batch, args.again, |row| {
@@ -247,7 +268,7 @@ fn train(args: &TrainArgs) -> Result<(), AppError> {
 }
 
 fn arithmetic(args: &ArithmeticArgs) -> Result<(), AppError> {
-    let plan = args.common.plan(&[20])?;
+    let plan = args.common.plan(&[20], 0.0)?;
     if plan.agents.len() > 1 {
         let value = plan.agents.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
         return Err(AppError::Sizes { what: "one whole number", most: most_agents(), value });
@@ -307,6 +328,10 @@ mod tests {
         }
         // What is hidden is taken all the same: scripts of before go on.
         assert!(Bench::try_parse_from(["bench", "decide", "--turns", "5"]).is_ok());
+        // What would be of no use from the beginning is not.
+        for wrong in [&["arithmetic", "--seconds", "1"], &["train", "--batch", "4097"]] {
+            assert!(Bench::try_parse_from([&["bench"], &wrong[..]].concat()).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -2,18 +2,23 @@
 
 use clap::{Arg, Args};
 
-use super::{bench::parse_count, bench_shape::ShapeArgs, output::say, settings::SettingsArgs};
+use super::{
+    bench::{is_among, parse_count},
+    bench_shape::ShapeArgs,
+    output::say,
+    settings::SettingsArgs,
+};
 use crate::{
     app::AppError,
     lab::bench_memory::{MemoryBench, MemoryPlan, bench_memory},
 };
 
-/// A flag as `--help` shows it: how long is played says `--span`.
+/// Flags that change nothing here: how long is played says `--span`.
+const USELESS: [&str; 2] = ["--generations", "--turns"];
+
+/// A flag as `--help` shows it.
 fn of_memory(flag: Arg) -> Arg {
-    match flag.get_id().as_str() {
-        "generations" | "turns" => flag.hide(true),
-        _ => flag,
-    }
+    if is_among(&flag, &USELESS) { flag.hide(true) } else { flag }
 }
 
 /// Flags of `evolora bench memory`.
@@ -33,6 +38,7 @@ pub(super) struct MemoryArgs {
 }
 
 pub(super) fn run(args: &MemoryArgs) -> Result<(), AppError> {
+    args.settings.note_idle(&USELESS);
     let report = bench_memory(&MemoryPlan { config: args.settings.load()?.config, turns: args.span })?;
     if args.json {
         say(&serde_json::to_string_pretty(&report).unwrap_or_default());

@@ -5,6 +5,11 @@
 use std::{
     ffi::OsString,
     process::{Command, ExitCode},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use clap::Args;
@@ -15,6 +20,9 @@ use crate::{
     brain::files::Mix,
     lab::bench::{SMOLLM_135M, shape_file},
 };
+
+/// How often it is looked whether the call has ended.
+const GLANCE: Duration = Duration::from_millis(10);
 
 /// Flags of benches that need a model's file.
 #[derive(Debug, Args)]
@@ -35,18 +43,36 @@ impl ShapeArgs {
 
     fn measure(&self) -> Result<ExitCode, AppError> {
         let file = shape_file(&SMOLLM_135M, self.quant)?;
-        // Ctrl-C ends the call; this side goes on until then, and takes the file away.
-        let _ = ctrlc::set_handler(|| {});
+        // Whoever ends this side ends the call; only then the file is taken away.
+        let ends = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&ends);
+        let _ = ctrlc::set_handler(move || flag.store(true, Ordering::Relaxed));
         let failed = |error: std::io::Error| AppError::Mind(format!("The program cannot call itself ({error})."));
         let program = std::env::current_exe().map_err(failed)?;
-        let status = Command::new(program)
+        let mut call = Command::new(program)
             .args(without(std::env::args_os().skip(1), &["--shape", "--quant"]))
             .arg("--model")
             .arg(file.path())
-            .status()
+            .spawn()
             .map_err(failed)?;
-        // What a signal ended has no code.
-        Ok(ExitCode::from(status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(STOPPED)))
+        let status = loop {
+            if let Some(status) = call.try_wait().map_err(failed)? {
+                break status;
+            }
+            if ends.load(Ordering::Relaxed) {
+                // It may have ended meanwhile.
+                let _ = call.kill();
+            }
+            std::thread::sleep(GLANCE);
+        };
+        match status.code().and_then(|code| u8::try_from(code).ok()) {
+            Some(code) => Ok(ExitCode::from(code)),
+            // What a signal ended has no code.
+            None if ends.load(Ordering::Relaxed) => Ok(ExitCode::from(STOPPED)),
+            None => Err(AppError::Mind(format!(
+                "The system ended the bench ({status}), as it does where memory runs out: ask fewer agents, or a smaller --quant."
+            ))),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use clap::{Arg, Args};
 
 use super::{
-    bench::{parse_seconds, reached},
+    bench::{is_among, parse_seconds, reached},
     bench_shape::ShapeArgs,
     output::say,
     settings::SettingsArgs,
@@ -13,10 +13,16 @@ use crate::{
     lab::bench_turn::{TurnPlan, TurnRow, bench_turn},
 };
 
-/// A flag as `--help` shows it: how many habitats there are follows from the number of agents, and generations end as they do.
+/// Flags that change nothing here: how many habitats there are follows from the number of agents, and generations end as they do.
+const USELESS: [&str; 2] = ["--generations", "--habitats"];
+
+/// A flag as `--help` shows it.
 fn of_turns(flag: Arg) -> Arg {
+    if is_among(&flag, &USELESS) {
+        return flag.hide(true);
+    }
     match flag.get_id().as_str() {
-        "generations" | "habitats" | "first_habitat" => flag.hide(true),
+        "first_habitat" => flag.hide(true),
         "agents" => flag.help("Agents in all habitats together, as many to each as the settings say; several numbers separated by commas [default: 20]"),
         "threads" => flag.help("Threads for the habitats and the model, 0 for one per core"),
         _ => flag,
@@ -44,6 +50,7 @@ pub(super) struct TurnArgs {
 
 pub(super) fn run(args: &TurnArgs) -> Result<(), AppError> {
     let (loaded, sizes) = args.settings.load_with_sizes()?;
+    args.settings.note_idle(&USELESS);
     let learning = match args.learning.as_str() {
         "off" => vec![false],
         "on" => vec![true],

@@ -29,6 +29,8 @@ pub(super) struct EvalArgs {
 }
 
 pub(super) fn run(args: &EvalArgs) -> Result<ExitCode, AppError> {
+    let alone: &[&str] = if args.alone { &["--agents"] } else { &[] };
+    args.settings.note_idle(&[&["--habitats", "--first-habitat", "--generations"], alone].concat());
     let plan = EvalPlan { config: args.settings.load()?.config, maps: args.maps, alone: args.alone };
     let evaluation = evaluate(&plan)?;
     if args.json {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::output::complain;
 use crate::{
     app::{AppError, Changes},
     config::{ConfigError, ConfigFiles, LoadedConfig, Range, find_spec},
@@ -72,21 +73,8 @@ pub(super) struct SettingsArgs {
 impl SettingsArgs {
     /// What these flags change in a run that goes on, which otherwise keeps the settings that it began with.
     pub(super) fn changes(&self) -> Result<Changes, AppError> {
-        let kept = [
-            ("--config", self.config.is_some()),
-            ("--preset", self.preset.is_some()),
-            ("--set", !self.set.is_empty()),
-            ("--mind", self.mind.is_some()),
-            ("--temperature", self.temperature.is_some()),
-            ("--agents", self.agents.is_some()),
-            ("--turns", self.turns.is_some()),
-            ("--seed", self.seed.is_some()),
-            ("--habitats", self.habitats.is_some()),
-            ("--first-habitat", self.first_habitat.is_some()),
-            ("--size", self.size.is_some()),
-            ("--perception", self.perception.is_some()),
-        ];
-        if let Some((flag, _)) = kept.into_iter().find(|(_, given)| *given) {
+        let heard = ["--generations", "--threads", "--model"];
+        if let Some(flag) = self.given().find(|flag| !heard.contains(flag)) {
             return Err(AppError::KeptSetting(flag));
         }
         let number = |flag, value: &Option<String>| {
@@ -98,6 +86,42 @@ impl SettingsArgs {
             threads: number("--threads", &self.threads)?,
             model: self.model.clone(),
         })
+    }
+
+    /// The flags that were given.
+    fn given(&self) -> impl Iterator<Item = &'static str> {
+        let all = [
+            ("--config", self.config.is_some()),
+            ("--preset", self.preset.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--mind", self.mind.is_some()),
+            ("--model", self.model.is_some()),
+            ("--temperature", self.temperature.is_some()),
+            ("--agents", self.agents.is_some()),
+            ("--generations", self.generations.is_some()),
+            ("--turns", self.turns.is_some()),
+            ("--seed", self.seed.is_some()),
+            ("--habitats", self.habitats.is_some()),
+            ("--first-habitat", self.first_habitat.is_some()),
+            ("--threads", self.threads.is_some()),
+            ("--size", self.size.is_some()),
+            ("--perception", self.perception.is_some()),
+        ];
+        all.into_iter().filter_map(|(flag, given)| given.then_some(flag))
+    }
+
+    /// Says of those flags that were given and that a command has no use for that they change nothing.
+    pub(super) fn note_idle(&self, useless: &[&str]) {
+        if let Some(sentence) = self.idle(useless) {
+            complain(&sentence);
+        }
+    }
+
+    /// The sentence.
+    fn idle(&self, useless: &[&str]) -> Option<String> {
+        let given: Vec<_> = self.given().filter(|flag| useless.contains(flag)).collect();
+        let verb = if given.len() == 1 { "changes" } else { "change" };
+        (!given.is_empty()).then(|| format!("{} {verb} nothing here.", given.join(", ")))
     }
 
     /// Reads every source of settings as [`SettingsArgs::load`] does, but takes `--agents` for numbers of agents that are to be
@@ -139,5 +163,28 @@ impl SettingsArgs {
             ..ConfigFiles::in_folder(".")
         };
         files.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Program {
+        #[command(flatten)]
+        settings: SettingsArgs,
+    }
+
+    #[test]
+    fn flags_that_change_nothing_are_named() {
+        let given = |words: &[&str]| Program::try_parse_from([&["evolora"], words].concat()).unwrap().settings;
+        let useless = ["--turns", "--habitats"];
+        assert_eq!(given(&["--seed", "7", "--set", "run.turns=3"]).idle(&useless), None);
+        assert_eq!(given(&["--turns", "3"]).idle(&useless).unwrap(), "--turns changes nothing here.");
+        let both = given(&["--habitats", "4", "--seed", "7", "--turns", "3"]).idle(&useless).unwrap();
+        assert_eq!(both, "--turns, --habitats change nothing here.");
     }
 }

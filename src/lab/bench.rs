@@ -6,7 +6,7 @@ use rand::{RngExt, seq::IndexedRandom};
 use serde::Serialize;
 use tempfile::NamedTempFile;
 
-use super::machine::{Costs, Machine, Reached};
+use super::machine::{Costs, Machine, Reached, Rows};
 use crate::{
     app::{AppError, llm_plan},
     brain::{
@@ -96,7 +96,7 @@ pub struct DecideReport {
     pub model_mib: f64,
     /// KiB that one agent's adapter takes.
     pub adapter_kib: f64,
-    /// Mean tokens of a decision: the prompt's, and those of the branches.
+    /// Mean tokens of a decision, of the last number of agents: the prompt's, and those of the branches.
     pub tokens: f64,
     /// Threads.
     pub threads: usize,
@@ -140,7 +140,7 @@ fn decide(
 ) -> Result<DecideReport, AppError> {
     let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
-    let (mut rows, mut tokens) = (Vec::new(), 0.0);
+    let (mut measured, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {
         let mut round = 0;
         let mut times = Vec::new();
@@ -157,18 +157,19 @@ fn decide(
             round += 1;
         }
         tokens = read as f64 / (times.len() as f64 * f64::from(*agents));
+        let rows = Rows { tokens, read: f64::from(facts.reads) };
         let timing = Timing::of(times);
         let per_s = 1e3 / timing.median_ms;
         let row = DecideRow {
             agents: *agents,
             habitats: agents.div_ceil(plan.config.habitat.agents.max(1)),
-            reached: costs.deciding(*agents, tokens).share(*agents).reached(timing.median_ms, &machine),
+            reached: costs.deciding(*agents, rows).share(*agents).reached(timing.median_ms, &machine),
             timing,
             decisions_per_s: per_s,
             tokens_per_s: per_s * tokens,
         };
         watch(&row);
-        rows.push(row);
+        measured.push(row);
     }
     Ok(DecideReport {
         model: facts.name,
@@ -178,7 +179,7 @@ fn decide(
         tokens,
         threads: llm.threads(),
         machine,
-        rows,
+        rows: measured,
     })
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{
     bench::{BenchPlan, Timing, habitat_of, machine, mind, thinkers},
-    machine::{Costs, Machine, Reached},
+    machine::{Costs, Machine, Reached, Rows},
 };
 use crate::{
     app::AppError,
@@ -41,7 +41,7 @@ pub struct TrainReport {
     pub parameters: u64,
     /// KiB that one agent's adapter takes.
     pub adapter_kib: f64,
-    /// Mean tokens of a sample: the prompt's, and those of the branches.
+    /// Mean tokens of a sample, of the last row: the prompt's, and those of the branches.
     pub tokens: f64,
     /// Threads.
     pub threads: usize,
@@ -78,16 +78,18 @@ fn teach(
 ) -> Result<TrainReport, AppError> {
     let facts = llm.facts();
     let costs = Costs::of(&llm.model().model, llm.layout());
-    let (mut rows, mut tokens) = (Vec::new(), 0.0);
+    let (mut measured, mut tokens) = (Vec::new(), 0.0);
     for agents in &plan.agents {
         // Whoever learns has decided before.
-        let thoughts = llm.think(&thinkers(&plan.config, *agents, 0))?;
-        tokens = thoughts.iter().map(|thought| f64::from(thought.tokens)).sum::<f64>() / f64::from(*agents);
+        llm.think(&thinkers(&plan.config, *agents, 0))?;
         for batch in batches {
-            let (mut round, mut times) = (0, Vec::new());
+            let (mut round, mut times, mut read, mut taught) = (0, Vec::new(), 0, 0);
             let begun = Instant::now();
             while round < 2 || begun.elapsed().as_secs_f64() < plan.seconds {
                 let train = lessons(plan, *agents, *batch, if again { 0 } else { round });
+                for sample in train.lessons.iter().flat_map(|lesson| &lesson.steps).flatten() {
+                    (read, taught) = (read + llm.cost(&sample.prompt)?, taught + 1);
+                }
                 let asked = Instant::now();
                 let trained = llm.train(&train);
                 if let Some(why) = trained.learned.iter().find_map(|learned| learned.refused.clone()) {
@@ -98,11 +100,13 @@ fn teach(
                 }
                 round += 1;
             }
+            tokens = read as f64 / f64::from(taught);
+            let rows = Rows { tokens, read: f64::from(facts.reads) }.times(f64::from(*batch));
             let row = row(*agents, *batch, Timing::of(times), |ms| {
-                costs.learning(*agents, tokens * f64::from(*batch)).share(*agents).reached(ms, &machine)
+                costs.learning(*agents, rows).share(*agents).reached(ms, &machine)
             });
             watch(&row);
-            rows.push(row);
+            measured.push(row);
         }
     }
     Ok(TrainReport {
@@ -113,7 +117,7 @@ fn teach(
         threads: llm.threads(),
         machine,
         hidden: llm.hidden_uses(),
-        rows,
+        rows: measured,
     })
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::{
     bench::Timing,
-    machine::{Costs, Machine, Reached, Work},
+    machine::{Costs, Machine, Reached, Rows, Work},
 };
 use crate::{
     app::{AppError, Simulation, Spent},
@@ -136,19 +136,20 @@ impl Limit {
         Ok(Some(Self { machine: Machine::measure(config.run.threads), costs }))
     }
 
-    /// How near so many turns come to it.
-    fn reached(&self, spent: &Spent, (turns, agents): (u32, u32), total: Duration) -> Reached {
-        self.work(spent, turns, agents).reached(total.as_secs_f64() * 1e3, &self.machine)
+    /// How near so many turns come to it; of each decision `reads` rows are read.
+    fn reached(&self, spent: &Spent, reads: u32, (turns, agents): (u32, u32), total: Duration) -> Reached {
+        self.work(spent, reads, turns, agents).reached(total.as_secs_f64() * 1e3, &self.machine)
     }
 
     /// What so many turns had to do. A sample is taken to have as many tokens as a decision; the bare model's reading of it, where `KL_TO_BASE`
     /// asks for that, is not counted.
-    fn work(&self, spent: &Spent, turns: u32, agents: u32) -> Work {
+    fn work(&self, spent: &Spent, reads: u32, turns: u32, agents: u32) -> Work {
         let tokens = spent.tokens as f64 / (f64::from(turns) * f64::from(agents));
-        let round = self.costs.deciding(agents, tokens);
+        let rows = Rows { tokens, read: f64::from(reads) };
+        let round = self.costs.deciding(agents, rows);
         let all = Work { flop: round.flop * f64::from(turns), bytes: round.bytes * f64::from(turns) };
         // Weights that lessons read are the decisions' over again.
-        all.and(Work { bytes: 0.0, ..self.costs.learning(1, tokens * spent.samples as f64) })
+        all.and(Work { bytes: 0.0, ..self.costs.learning(1, rows.times(spent.samples as f64)) })
     }
 }
 
@@ -173,6 +174,7 @@ fn measure(config: RunConfig, seconds: f64, limit: Option<&Limit>) -> Result<(Tu
     let every = if learns { config.learning.every as usize } else { 1 };
     let mut simulation = Simulation::new(config)?;
     let model = simulation.facts().map(|facts| format!(" {}", facts.name)).unwrap_or_default();
+    let reads = simulation.facts().map_or(0, |facts| facts.reads);
     (0..warm_up).for_each(|_| simulation.step());
     let hidden = |simulation: &Simulation| simulation.shelf().map(Shelf::hidden).unwrap_or_default();
     let (before, hidden_before) = (simulation.spent(), hidden(&simulation));
@@ -201,7 +203,7 @@ fn measure(config: RunConfig, seconds: f64, limit: Option<&Limit>) -> Result<(Tu
         decisions_per_s,
         agent_us: 1e6 / decisions_per_s,
         shares: Shares::of(&spent, total),
-        reached: limit.map(|limit| limit.reached(&spent, (times.len() as u32, agents), total)),
+        reached: limit.map(|limit| limit.reached(&spent, reads, (times.len() as u32, agents), total)),
         timing: Timing::of(times),
         hidden_kept: (asked > 0.0).then(|| found / asked),
     };
@@ -233,12 +235,17 @@ mod tests {
         let limit = Limit { machine, costs: Costs::of_shape(&info.shape, info.weights_bytes(None), &layout) };
         // Five turns of four agents, 24 tokens a decision; two samples.
         let spent = Spent { tokens: 480, samples: 2, ..Spent::default() };
-        let work = limit.work(&spent, 5, 4);
-        // Three layers of q, k, v, o [64 → 64] and the MLP's [64 → 224]; adapters on q, v, o and down.
-        let (weights, adapter) = (3.0 * (4.0 * 4096.0 + 3.0 * 14336.0), 3.0 * 8.0 * (3.0 * 128.0 + 288.0));
-        let (decided, learned) = (2.0 * (weights + adapter) * 480.0, 2.0 * (2.0 * weights + 3.0 * adapter) * 48.0);
+        let work = limit.work(&spent, 2, 5, 4);
+        // Three layers of q, k, v, o [64 → 64] and the MLP's [64 → 224]; adapters on q, v, o and down. Of the last layer, o and the MLP see
+        // the two rows of 24 alone that are read; back through the lowest, nothing passes q, k and v.
+        let (before, after) = (3.0 * 4096.0, 4096.0 + 3.0 * 14336.0);
+        let adapter = (8.0 * (2.0 * 128.0), 8.0 * (128.0 + 288.0));
+        let adapters = (3.0 * adapter.0 + 2.0 * adapter.1) * 24.0 + adapter.1 * 2.0;
+        let forward = (3.0 * before + 2.0 * after) * 24.0 + after * 2.0;
+        let back = forward - before * 24.0;
+        let (decided, learned) = (2.0 * (forward + adapters) * 20.0, 2.0 * (forward + back + 3.0 * adapters) * 2.0);
         assert!((work.flop / (decided + learned) - 1.0).abs() < 1e-12, "{work:?}");
-        let reached = limit.reached(&spent, (5, 4), Duration::from_millis(10));
+        let reached = limit.reached(&spent, 2, (5, 4), Duration::from_millis(10));
         assert!((reached.gflops - (decided + learned) / 1e7).abs() < 1e-9, "{reached:?}");
         assert!((reached.share_of_limit - reached.gflops / 100.0).abs() < 1e-9, "{reached:?}");
     }

@@ -7,11 +7,14 @@ use std::{hint::black_box, time::Instant};
 
 use serde::Serialize;
 
-use crate::brain::{
-    instructions,
-    lora::AdapterLayout,
-    model::{LanguageModel, ModelShape},
-    peak_flops, peak_int8,
+use crate::{
+    brain::{
+        instructions,
+        lora::{AdapterLayout, Site},
+        model::{LanguageModel, ModelShape},
+        peak_flops, peak_int8,
+    },
+    config::LoraTarget,
 };
 
 /// Seconds for each of the three measurements.
@@ -129,15 +132,64 @@ impl Work {
     }
 }
 
+/// Weights, or numbers of an adapter, by the rows that they are multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+struct Numbers {
+    /// With the row of every token.
+    all: f64,
+    /// With the rows alone that are read in the end: of the last layer, what comes after its attention.
+    last: f64,
+}
+
+impl Numbers {
+    /// Those of some sites, each of which has so many.
+    fn of<'a>(sites: impl Iterator<Item = &'a Site>, layers: usize, each: impl Fn(&Site) -> usize) -> Self {
+        let mut numbers = Self::default();
+        for site in sites {
+            let is_last = site.layer + 1 == layers && !is_before_attention(site);
+            *(if is_last { &mut numbers.last } else { &mut numbers.all }) += each(site) as f64;
+        }
+        numbers
+    }
+
+    /// Multiplications with so many tokens' rows, of which some are read.
+    fn times(self, rows: Rows) -> f64 {
+        self.all * rows.tokens + self.last * rows.read
+    }
+}
+
+/// Whether a site makes queries, keys or values.
+const fn is_before_attention(site: &Site) -> bool {
+    matches!(site.target, LoraTarget::Q | LoraTarget::K | LoraTarget::V)
+}
+
+/// Rows of each agent in a round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rows {
+    /// Of tokens.
+    pub tokens: f64,
+    /// Of those, the ones whose logits are read.
+    pub read: f64,
+}
+
+impl Rows {
+    /// So many times as many.
+    #[must_use]
+    pub fn times(self, count: f64) -> Self {
+        Self { tokens: self.tokens * count, read: self.read * count }
+    }
+}
+
 /// What a model and its adapters cost per token.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Costs {
     /// Weights of all layers: without embedding, output matrix and norms.
-    weights: f64,
-    /// Of those, what lies in the lowest adapted layer and above it.
-    weights_above: f64,
+    weights: Numbers,
+    /// Of those, the ones through which a gradient goes back: what lies in the lowest adapted layer, without its queries, keys and
+    /// values, and above it.
+    back: Numbers,
     /// Numbers of one adapter.
-    adapter: f64,
+    adapter: Numbers,
     /// Bytes of the weights.
     bytes: f64,
 }
@@ -156,38 +208,43 @@ impl Costs {
 
     /// Those of a shape whose weights take `each` bytes on average.
     fn new(shape: &ModelShape, layout: &AdapterLayout, each: f64) -> Self {
-        let first = layout.sites.iter().map(|site| site.layer).min().unwrap_or(usize::MAX);
-        let sites = shape.sites();
-        let weigh = |from: usize| {
-            sites.iter().filter(|site| site.layer >= from).map(|site| (site.out * site.inner) as f64).sum::<f64>()
-        };
-        let adapter = layout.sites.iter().map(|site| (layout.rank * (site.out + site.inner)) as f64).sum();
-        Self { weights: weigh(0), weights_above: weigh(first), adapter, bytes: weigh(0) * each }
+        let first = layout.lowest().unwrap_or(usize::MAX);
+        let (sites, layers) = (shape.sites(), shape.layers());
+        let goes_back = |site: &&Site| site.layer > first || (site.layer == first && !is_before_attention(site));
+        let size = |site: &Site| site.out * site.inner;
+        let weights = Numbers::of(sites.iter(), layers, size);
+        Self {
+            weights,
+            back: Numbers::of(sites.iter().filter(goes_back), layers, size),
+            adapter: Numbers::of(layout.sites.iter(), layers, |site| layout.rank * (site.out + site.inner)),
+            bytes: (weights.all + weights.last) * each,
+        }
     }
 
-    /// A round in which `agents` agents read `tokens` tokens each.
-    pub fn deciding(&self, agents: u32, tokens: f64) -> Work {
+    /// A round in which `agents` agents decide by so many rows each.
+    pub fn deciding(&self, agents: u32, rows: Rows) -> Work {
         let agents = f64::from(agents);
-        Work { flop: 2.0 * (self.weights + self.adapter) * tokens * agents, bytes: self.read(agents) }
+        let products = self.weights.times(rows) + self.adapter.times(rows);
+        Work { flop: 2.0 * products * agents, bytes: self.read(agents) }
     }
 
-    /// A round in which `agents` agents learn from `tokens` tokens each: forward through all layers, and back through those
+    /// A round in which `agents` agents learn from so many rows each: forward through all layers, and back through those
     /// that an adapter lies in or below; an adapter's products are three times as many as forward.
-    pub fn learning(&self, agents: u32, tokens: f64) -> Work {
+    pub fn learning(&self, agents: u32, rows: Rows) -> Work {
         let agents = f64::from(agents);
-        let products = self.weights + self.weights_above + 3.0 * self.adapter;
-        Work { flop: 2.0 * products * tokens * agents, bytes: self.read(agents) }
+        let products = self.weights.times(rows) + self.back.times(rows) + 3.0 * self.adapter.times(rows);
+        Work { flop: 2.0 * products * agents, bytes: self.read(agents) }
     }
 
     fn read(&self, agents: f64) -> f64 {
-        self.bytes + agents * self.adapter * size_of::<f32>() as f64
+        self.bytes + agents * (self.adapter.all + self.adapter.last) * size_of::<f32>() as f64
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{brain::lora::Site, config::LoraTarget, lab::bench::SMOLLM_135M};
+    use crate::lab::bench::SMOLLM_135M;
 
     fn layout(layers: std::ops::Range<usize>) -> AdapterLayout {
         let site = |layer| Site { layer, target: LoraTarget::Q, out: 576, inner: 576 };
@@ -202,17 +259,21 @@ mod tests {
     #[test]
     fn the_work_of_a_known_shape() {
         // A layer of SmolLM-135M: q and o 576×576, k and v 192×576, three of the MLP 1536×576.
-        let layer = 2.0 * 576.0 * 576.0 + 2.0 * 192.0 * 576.0 + 3.0 * 1536.0 * 576.0;
-        let pair = 8.0 * (576.0 + 576.0);
+        let (before, after) = (576.0 * 576.0 + 2.0 * 192.0 * 576.0, 576.0 * 576.0 + 3.0 * 1536.0 * 576.0);
+        let (layer, pair) = (before + after, 8.0 * (576.0 + 576.0));
         let shape = ModelShape::Llama(SMOLLM_135M);
         let costs = Costs::new(&shape, &layout(0..30), 0.5);
-        let work = costs.deciding(20, 23.0);
-        assert_eq!(work.flop, 2.0 * 30.0 * (layer + pair) * 23.0 * 20.0);
+        // Of the last layer, what comes after the attention is asked for two rows alone.
+        let work = costs.deciding(20, Rows { tokens: 23.0, read: 2.0 });
+        let products = (29.0 * layer + before + 30.0 * pair) * 23.0 + after * 2.0;
+        assert!((work.flop / (2.0 * products * 20.0) - 1.0).abs() < 1e-12, "{work:?}");
         assert_eq!(work.bytes, 15.0 * layer + 20.0 * 30.0 * pair * 4.0);
         assert!((2.0 * 30.0 * layer / 0.21e9 - 1.0).abs() < 0.02, "0.21 GFLOP a token");
-        // The top ten: backward through a third of the layers.
-        let top = Costs::new(&shape, &layout(20..30), 0.5).learning(1, 92.0);
-        assert_eq!(top.flop, 2.0 * (40.0 * layer + 3.0 * 10.0 * pair) * 92.0);
+        // The top ten: back through a third of the layers, and not through the lowest one's queries, keys and values.
+        let top = Costs::new(&shape, &layout(20..30), 0.5).learning(1, Rows { tokens: 92.0, read: 8.0 });
+        let forward = (29.0 * layer + before) * 92.0 + after * 8.0;
+        let back = (9.0 * layer) * 92.0 + after * 8.0;
+        assert!((top.flop / (2.0 * (forward + back + 3.0 * 10.0 * pair * 92.0)) - 1.0).abs() < 1e-12, "{top:?}");
     }
 
     #[test]

@@ -115,6 +115,8 @@ pub struct MindFacts {
     pub tokenizer_bytes: u64,
     /// Bytes that each agent's adapter takes.
     pub adapter_bytes: u64,
+    /// Rows of each decision whose logits are read: one for every place at which replies part.
+    pub reads: u32,
 }
 
 /// The answer to one [`Think`].

@@ -205,6 +205,7 @@ impl Llm {
             stored_bytes: self.loaded.model.stored_bytes() as u64,
             tokenizer_bytes: self.loaded.tokenizer_bytes,
             adapter_bytes: self.layout.bytes(!self.trains_a()) as u64,
+            reads: self.scorer.trie().forks().len() as u32,
         }
     }
 
@@ -230,6 +231,14 @@ impl Llm {
             return Err(BrainError::Setting("An empty prompt has no answer: write one character at least".to_owned()));
         }
         Ok(tokens)
+    }
+
+    /// Tokens that a decision by a prompt, or a sample with it, reads: its own, and those of the branches.
+    ///
+    /// # Errors
+    /// It has no tokens, or not these words.
+    pub fn cost(&self, prompt: &str) -> Result<usize> {
+        Ok(self.scorer.cost(self.encode(prompt)?.len()))
     }
 
     /// Whether A is a creature's own, beside B.
