@@ -85,10 +85,14 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
             bar.suspend(|| complaint.iter().for_each(|complaint| complain(complaint)));
             complained = complaint;
         }
-        Ok(if stopped { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        // Where the last turn is over, nothing is left to stop.
+        let ends = stopped && !simulation.is_finished();
+        Ok(if ends { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     bar.finish_and_clear();
     keeper.write_report(&report)?;
+    let unsettled = report.complaint.as_ref().filter(|complaint| complained.as_ref() != Some(complaint));
+    unsettled.into_iter().for_each(|complaint| complain(complaint));
     if over {
         // It was killed between its last checkpoint and its results.
         say(&nothing_left(&config));
@@ -97,6 +101,9 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     }
     if let Some(trouble) = keeper.trouble() {
         complain(&format!("The end of the run is in no checkpoint. {trouble}"));
+        return Ok(ExitCode::FAILURE);
+    }
+    if unsettled.is_some() {
         return Ok(ExitCode::FAILURE);
     }
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })
