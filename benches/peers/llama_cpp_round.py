@@ -1,9 +1,10 @@
-"""One round of decisions by llama.cpp: twenty agents, a prompt each, three tokens out, the likeliest each time.
+"""One round of decisions by llama.cpp: twenty agents, a prompt each, some tokens out, the likeliest each time.
 
     python llama_cpp_round.py FOLDER FORM swap     one adapter swapped in for each agent, one agent after the other
     python llama_cpp_round.py FOLDER FORM batch    one batch of all agents, without any adapter
 
-FOLDER is what model.py made, FORM is q4_0, q8_0, q4_k_m or f32. Prints the milliseconds of a decision, round by round, as JSON.
+FOLDER is what model.py made, FORM is q4_0, q8_0, q4_k_m or f32. `--written` says how many tokens. Prints the milliseconds of a
+decision, round by round, as JSON; or, for the way `logits`, the first prompt's, with `--adapter`'s adapter where one is named.
 Tokens are forced as they come: no sampler, no text, no Python between them that could be spared.
 """
 
@@ -16,13 +17,12 @@ from pathlib import Path
 import llama_cpp as api
 import numpy as np
 
-WRITTEN = 3
-
 
 class Minds:
     """A context of llama.cpp, with a batch that is filled row by row."""
 
-    def __init__(self, path: Path, agents: int, threads: int) -> None:
+    def __init__(self, path: Path, agents: int, threads: int, written: int) -> None:
+        self.written = written
         api.llama_backend_init()
         self.quiet = api.llama_log_callback(lambda *_: None)
         api.llama_log_set(self.quiet, ctypes.c_void_p(0))
@@ -30,6 +30,8 @@ class Minds:
         options = api.llama_context_default_params()
         options.n_ctx, options.n_seq_max = 64 * agents, agents
         options.n_batch = options.n_ubatch = 1024
+        # One buffer of keys and values for all prompts: with one each, prompts of different lengths would not go through in one piece.
+        options.kv_unified = True
         options.n_threads = options.n_threads_batch = threads
         self.context = api.llama_init_from_model(self.model, options)
         self.memory = api.llama_get_memory(self.context)
@@ -60,7 +62,7 @@ class Minds:
         return np.ctypeslib.as_array(logits, shape=(wanted, self.vocabulary))
 
     def decide(self, prompts: list[list[int]]) -> np.ndarray:
-        """Reads prompts side by side, and says the likeliest three tokens after each; gives the first logits."""
+        """Reads prompts side by side, and says the likeliest tokens after each; gives the first logits."""
         api.llama_memory_clear(self.memory, True)
         rows = [
             (token, at, sequence, at + 1 == len(prompt))
@@ -69,7 +71,7 @@ class Minds:
         ]
         logits = self.read(rows)
         first = logits[0].copy()
-        for more in range(WRITTEN - 1):
+        for more in range(self.written - 1):
             said = logits.argmax(axis=1)
             rows = [(int(said[at]), len(prompt) + more, at, True) for at, prompt in enumerate(prompts)]
             logits = self.read(rows)
@@ -85,10 +87,14 @@ def main() -> None:
     parser.add_argument("--agents", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--written", type=int, default=3, help="tokens that are said: the last one is not read again")
+    parser.add_argument("--adapter", type=Path)
     args = parser.parse_args()
     prompts = [prompt["tokens"] for prompt in json.loads((args.folder / "prompts.json").read_text())["prompts"]]
-    minds = Minds(args.folder / f"{args.form}.gguf", args.agents if args.way == "batch" else 1, args.threads)
+    minds = Minds(args.folder / f"{args.form}.gguf", args.agents if args.way == "batch" else 1, args.threads, args.written)
     if args.way == "logits":
+        if args.adapter:
+            minds.wear(minds.load(args.adapter))
         print(json.dumps(minds.decide(prompts[:1]).astype(float).tolist()))
         return
     names = [args.folder / "adapters" / f"{agent}.gguf" for agent in range(args.agents)]

@@ -10,6 +10,7 @@ See README.md beside this file.
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -18,6 +19,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+# Tokens that the peers say: an action of two words and what ends it, as one who reads words must wait for; or the two words alone.
+WRITTEN = ["3", "2"]
 # Adapters as the peers have them.
 LORA = ["--set", "lora.targets=q,v", "--set", "lora.rank=8", "--set", "lora.alpha=16"]
 
@@ -48,10 +51,11 @@ class Machine:
         return [row["median_ms"]]
 
     def theirs(self, script: str, *words: str) -> list[float]:
-        """Milliseconds, round by round, by a peer."""
+        """Median milliseconds by a peer."""
         args = self.args
         command = [args.python, HERE / script, args.weights, *words, "--threads", args.threads, "--rounds", args.rounds]
-        return json.loads(output(command))
+        # One number a start, as of Evolora.
+        return [statistics.median(json.loads(output(command)))]
 
 
 def lines(machine: Machine) -> dict[str, list[tuple[str, object]]]:
@@ -63,44 +67,61 @@ def lines(machine: Machine) -> dict[str, list[tuple[str, object]]]:
             return lambda: machine.ours("decide", form, *agents, *more)
 
         rows = [(f"Evolora{' ' + way if way else ''}", ours(way)) for way in machine.args.ways]
-        rows += [
-            ("llama.cpp, adapters swapped in", lambda form=form: machine.theirs("llama_cpp_round.py", form, "swap")),
-            ("llama.cpp, one batch, no adapters", lambda form=form: machine.theirs("llama_cpp_round.py", form, "batch")),
-        ]
+        for way, name in {"swap": "adapters swapped in", "batch": "one batch, no adapters"}.items():
+            for written in WRITTEN:
+                words = ["llama_cpp_round.py", form, way, "--written", written]
+                rows.append((f"llama.cpp, {name}, {written} tokens", lambda words=words: machine.theirs(*words)))
         found[f"ms per decision, {form}"] = rows
-    found["ms per decision, f32"] = [
-        ("Evolora", lambda: machine.ours("decide", "f32", *agents)),
-        ("torch + peft, mixed adapters", lambda: machine.theirs("torch_peft.py", "round")),
-    ]
+    found["ms per decision, f32"] = [("Evolora", lambda: machine.ours("decide", "f32", *agents))]
+    for written in WRITTEN:
+        words = ["torch_peft.py", "round", "--written", written]
+        found["ms per decision, f32"].append(
+            (f"torch + peft, mixed adapters, {written} tokens", lambda words=words: machine.theirs(*words))
+        )
     alone = ["--agents", "1", "--batch", "4"]
     step = [("Evolora, all layers", lambda: machine.ours("train", "f32", *alone))]
     top = ["--set", "lora.layers=10"]
     step.append(("Evolora, top 10 layers", lambda: machine.ours("train", "f32", *alone, *top)))
     step.append(("Evolora, top 10 layers, hidden states kept", lambda: machine.ours("train", "f32", *alone, *top, "--again")))
     step.append(("torch + peft, all layers", lambda: machine.theirs("torch_peft.py", "step")))
+    step.append(("torch + peft, top 10 layers", lambda: machine.theirs("torch_peft.py", "step", "--top", "10")))
     found["ms per step of 4 experiences, f32"] = step
     return found
 
 
 def check(machine: Machine) -> None:
-    """That all three compute the same: for the first prompt, how likely the first words of the replies are."""
-    import math
-
-    asked = json.loads((machine.args.weights / "prompts.json").read_text())
+    """That all compute the same: for the first prompt, how likely the first words of the replies are, in f32, and with an adapter in every
+    form that is compared."""
+    args, asked = machine.args, json.loads((machine.args.weights / "prompts.json").read_text())
     firsts = {reply: tokens[0] for reply, tokens in asked["replies"].items()}
-    command = [machine.args.program, "agent", "--json", "--prompt", asked["prompts"][0]["text"]]
-    said = json.loads(output([*command, "--model", machine.args.weights / "f32.gguf"]))
-    ours = {one["action"]: one["logprob"] for one in said["actions"] if one["action"] in firsts}
-    for script, words in {"llama_cpp_round.py": ["f32", "logits"], "torch_peft.py": ["logits"]}.items():
-        logits = json.loads(output([machine.args.python, HERE / script, machine.args.weights, *words]))
+
+    def ours(form: str, *more) -> dict[str, float]:
+        command = [args.program, "agent", "--json", "--prompt", asked["prompts"][0]["text"]]
+        said = json.loads(output([*command, "--model", args.weights / f"{form}.gguf", *more]))
+        return {one["action"]: one["logprob"] for one in said["actions"] if one["action"] in firsts}
+
+    def theirs(script: str, *words) -> dict[str, float]:
+        logits = json.loads(output([args.python, HERE / script, args.weights, *words]))
         chosen = {reply: logits[token] for reply, token in firsts.items()}
         most = max(chosen.values())
         total = most + math.log(sum(math.exp(one - most) for one in chosen.values()))
+        return {reply: one - total for reply, one in chosen.items()}
+
+    def compare(what: str, own: dict, other: dict, most: float) -> None:
         # "move" is the first word of four actions, so that its share is theirs together.
-        far = max(abs(ours[reply] - (chosen[reply] - total)) for reply in firsts if reply != "move north")
-        print(f"log-probabilities of the replies, Evolora beside {script}: at most {far:.1e} apart")
-        if far > 1e-2:
+        far = max(abs(own[reply] - other[reply]) for reply in firsts if reply != "move north")
+        print(f"log-probabilities of the replies, Evolora beside {what}: at most {far:.1e} apart")
+        if far > most:
             sys.exit("They do not compute the same, so that no ratio would mean anything.")
+
+    compare("torch", ours("f32"), theirs("torch_peft.py", "logits"), 1e-2)
+    adapter = args.weights / "adapters" / "0.gguf"
+    for form in ["f32", *args.forms]:
+        own, other = ours(form, "--adapter", adapter), theirs("llama_cpp_round.py", form, "logits", "--adapter", adapter)
+        moved = max(abs(own[reply] - bare) for reply, bare in ours(form).items())
+        # llama.cpp rounds what it multiplies quantised weights with to 8 bits, and so does Evolora.
+        most = 1e-2 if form == "f32" else moved / 4
+        compare(f"llama.cpp, {form}, with an adapter (which moves them by {moved:.1e})", own, other, most)
 
 
 def ratios(times: dict[str, dict[str, list[float]]]) -> dict[str, dict[str, dict[str, float]]]:

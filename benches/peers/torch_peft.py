@@ -1,7 +1,7 @@
 """The same by torch and peft in f32: one training step of one agent, or one round of decisions with mixed adapters.
 
-    python torch_peft.py FOLDER step      four experiences, AdamW, gradient norm clipped at 1, adapters in all layers
-    python torch_peft.py FOLDER round     twenty agents in one batch, each with its adapter, three tokens out
+    python torch_peft.py FOLDER step      four experiences, AdamW, gradient norm clipped at 1, adapters in all layers, or the top `--top`
+    python torch_peft.py FOLDER round     twenty agents in one batch, each with its adapter, `--written` tokens out
 
 FOLDER is what model.py made. Prints milliseconds (of a step, of a decision), round by round, as JSON. Only logits that are
 needed are asked for, so that no time goes into the output matrix.
@@ -21,13 +21,14 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
-WRITTEN = 3
 
-
-def load(folder: Path, agents: int):
-    """The model with an adapter of rank 8 on q and v of all layers for each agent."""
+def load(folder: Path, agents: int, top: int | None):
+    """The model with an adapter of rank 8 on q and v of all layers, or the top ones, for each agent."""
     model = AutoModelForCausalLM.from_pretrained(folder / "hf", dtype=torch.float32)
-    lora = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj"], lora_dropout=0.0, bias="none")
+    layers = model.config.num_hidden_layers
+    chosen = None if top is None else list(range(layers - top, layers))
+    targets = dict(target_modules=["q_proj", "v_proj"], layers_to_transform=chosen)
+    lora = LoraConfig(r=8, lora_alpha=16, lora_dropout=0.0, bias="none", **targets)
     model = get_peft_model(model, lora, adapter_name="0")
     for agent in range(1, agents):
         model.add_adapter(str(agent), lora)
@@ -58,11 +59,11 @@ def step(model, optimiser, prompts: list[list[int]], reply: list[int]) -> None:
 
 
 @torch.no_grad()
-def decide(model, prompts: list[list[int]]) -> None:
-    """The likeliest three tokens after each prompt, every prompt with its own adapter."""
+def decide(model, prompts: list[list[int]], written: int) -> None:
+    """The likeliest tokens after each prompt, every prompt with its own adapter."""
     tokens, mask = side_by_side(prompts)
     names, kept = [str(agent) for agent in range(len(prompts))], None
-    for _ in range(WRITTEN):
+    for _ in range(written):
         given = dict(attention_mask=mask, past_key_values=kept, use_cache=True, logits_to_keep=1)
         out = model(input_ids=tokens, adapter_names=names, **given)
         kept, tokens = out.past_key_values, out.logits.argmax(-1)
@@ -78,6 +79,8 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--written", type=int, default=3, help="tokens that are said: the last one is not read again")
+    parser.add_argument("--top", type=int, help="layers with adapters, from above; all where this is not said")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     torch.manual_seed(1)
@@ -88,7 +91,7 @@ def main() -> None:
         with torch.no_grad():
             print(json.dumps(model(torch.tensor(prompts[:1]), logits_to_keep=1).logits.flatten().tolist()))
         return
-    model = load(args.folder, args.agents if args.way == "round" else 1)
+    model = load(args.folder, args.agents if args.way == "round" else 1, args.top)
     each = args.batch if args.way == "step" else args.agents
     if args.way == "step":
         optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=2e-3)
@@ -101,7 +104,7 @@ def main() -> None:
         if args.way == "step":
             step(model, optimiser, own, asked["replies"]["move north"])
         else:
-            decide(model, own)
+            decide(model, own, args.written)
         took = (time.perf_counter() - begun) * 1e3
         times.append(took if args.way == "step" else took / each)
     # The first two warm up.
