@@ -21,6 +21,7 @@ use crate::brain::{
 };
 
 mod back;
+mod forward;
 
 /// Rows that a thread takes at a time.
 pub(super) const ROWS: usize = 8;
@@ -60,17 +61,24 @@ impl Attention {
     /// The shapes do not fit.
     pub fn attend_cached(&self, q: &Tensor, cached: &LayerCache, sights: &Arc<Vec<Sight>>) -> Result<Tensor> {
         let flat = q.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
-        Ok(Tensor::from_vec(self.attend_rows(&flat, &cached.k, &cached.v, sights)?, q.shape(), q.device())?)
+        Ok(Tensor::from_vec(self.attend_rows(&flat, &cached.k, &cached.v, sights, None)?, q.shape(), q.device())?)
     }
 
-    /// The same with numbers in place of tensors: q `[rows, heads · head]`, k and v `[keys, kv_heads · head]`.
+    /// The same with numbers in place of tensors: q `[rows, heads · head]`, k and v `[keys, kv_heads · head]`. Where some rows alone see,
+    /// which are named in their order, q is of these, and there are as many keys as rows.
     ///
     /// # Errors
     /// The shapes do not fit.
-    pub(super) fn attend_rows(&self, q: &[f32], k: &[f32], v: &[f32], sights: &Arc<Vec<Sight>>) -> Result<Vec<f32>> {
+    pub(super) fn attend_rows(
+        &self,
+        q: &[f32],
+        k: &[f32],
+        v: &[f32],
+        sights: &Arc<Vec<Sight>>,
+        only: Option<&[u32]>,
+    ) -> Result<Vec<f32>> {
         let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
-        let inputs = op.inputs(q, k, v)?;
-        Ok(op.all_rows(&inputs, sights.len()))
+        op.made(&op.inputs(q, k, v, only.map_or(sights.len(), <[u32]>::len))?, only)
     }
 
     /// The gradients of q, k and v of [`Attention::attend_rows`] for the gradient of its result, where a row sees none of a
@@ -85,7 +93,7 @@ impl Attention {
         sights: &Arc<Vec<Sight>>,
     ) -> Result<[Vec<f32>; 3]> {
         let op = Attend { layer: self.clone(), sights: Arc::clone(sights) };
-        let inputs = op.inputs(q, k, v)?;
+        let inputs = op.inputs(q, k, v, sights.len())?;
         Ok(op.gradients(&inputs, grad, sights.len()))
     }
 
@@ -200,12 +208,21 @@ impl Attend {
         out
     }
 
-    /// The inputs, whose shapes must fit.
-    fn inputs<'a>(&self, q: &'a [f32], k: &'a [f32], v: &'a [f32]) -> Result<Inputs<'a>> {
+    /// The result: where there are keys of other rows, too, as in a cache, row by row.
+    fn made(&self, x: &Inputs, only: Option<&[u32]>) -> Result<Vec<f32>> {
+        let has_all = x.k.len() == self.sights.len() * x.kv_width;
+        if only.is_some() && !has_all {
+            return Err(BrainError::Setting("Some rows alone see where every row has a key".to_owned()));
+        }
+        Ok(if has_all { self.by_stretches(x, only) } else { self.all_rows(x, self.sights.len()) })
+    }
+
+    /// The inputs, with as many queries as are said; their shapes must fit.
+    fn inputs<'a>(&self, q: &'a [f32], k: &'a [f32], v: &'a [f32], queries: usize) -> Result<Inputs<'a>> {
         let Attention { heads, kv_heads, head, .. } = self.layer;
         let (width, kv_width) = (heads * head, kv_heads * head);
         let sees = self.sights.iter().map(|sight| sight.trunk.end.max(sight.branch.end)).max().unwrap_or(0);
-        if q.len() != self.sights.len() * width || k.len() != v.len() || sees * kv_width > k.len() {
+        if q.len() != queries * width || k.len() != v.len() || sees * kv_width > k.len() {
             let (q, k, v) = (q.len(), k.len(), v.len());
             let what = format!("Queries, keys and values of {q}, {k} and {v} entries do not fit heads of {head}");
             return Err(BrainError::Setting(what));
@@ -242,7 +259,7 @@ impl CustomOp3 for Attend {
         let (rows, width, kv_width) = self.check(q_layout, k_layout, v_layout)?;
         let (q, k, v) = (slice_of(q, q_layout)?, slice_of(k, k_layout)?, slice_of(v, v_layout)?);
         let inputs = Inputs { q, k, v, width, kv_width };
-        let out = self.all_rows(&inputs, rows);
+        let out = self.made(&inputs, None).map_err(candle_core::Error::wrap)?;
         Ok((CpuStorage::F32(out), Shape::from((rows, width))))
     }
 

@@ -2,8 +2,6 @@
 //!
 //! This module does *not* know the layers that it passes.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
 
 use super::{Attention, Batch, Cache, Rope};
@@ -88,13 +86,12 @@ impl<'a> Pass<'a> {
         v: &[f32],
     ) -> Result<Vec<f32>> {
         let (batch, width) = (self.batch, heads.kv_heads * heads.head);
-        let some = self.only(layer).map(|rows| rows.iter().map(|row| batch.sights[*row as usize].clone()).collect());
-        let sights = some.map_or_else(|| Arc::clone(&batch.sights), Arc::new);
+        let only = self.only(layer);
         match &mut self.cache {
-            None => heads.attend_rows(q, k, v, &sights),
+            None => heads.attend_rows(q, k, v, &batch.sights, only),
             Some(cache) => {
                 let kept = cache.keep_rows(layer, batch, k, v, width);
-                heads.attend_rows(q, &kept.k, &kept.v, &sights)
+                heads.attend_rows(q, &kept.k, &kept.v, &batch.sights, only)
             }
         }
     }
