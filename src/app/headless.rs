@@ -126,7 +126,13 @@ pub struct RunReport {
     pub elapsed: Duration,
     /// Why the minds stopped answering, if they did.
     pub complaint: Option<String>,
+    /// Whether the minds have answered all that they were asked, or cannot any more; else [`UNSETTLED`].
+    pub settled: bool,
 }
+
+/// What is wrong with a report that is not settled.
+pub const UNSETTLED: &str =
+    "The minds have not answered all that they were asked: the last rows, lineage and hall lack it.";
 
 impl Simulation {
     /// Makes the habitats that the settings ask for.
@@ -322,11 +328,12 @@ impl Simulation {
                 break;
             }
         }
-        let has_settled = self.stop.load(Ordering::Relaxed) || self.settle();
-        let unsettled =
-            "The minds have not answered all that they were asked: the last rows, lineage and hall lack it.";
+        let is_stopped = ended == Ended::Interrupted && self.stop.load(Ordering::Relaxed);
+        // Minds that have gone for good have nothing left to answer, and it has been said that they have.
+        let settled = is_stopped || self.settle() || !self.app.world().resource::<WorkerState>().is_up();
         let mut report = RunReport::of(self.app.world_mut(), ended, self.turns, begun.elapsed());
-        report.complaint = report.complaint.or_else(|| (!has_settled).then(|| unsettled.to_owned()));
+        report.settled = settled;
+        report.complaint = report.complaint.or_else(|| (!settled).then(|| UNSETTLED.to_owned()));
         Ok(report)
     }
 }
@@ -340,7 +347,7 @@ impl RunReport {
         let lineage = world.resource::<Lineage>().creatures.values().cloned().collect();
         let complaint = world.resource::<WorkerState>().complaint().map(ToString::to_string);
         let hall = hall_rows(world);
-        Self { rows, lineage, hall, ended, turns, elapsed, complaint }
+        Self { rows, lineage, hall, ended, turns, elapsed, complaint, settled: true }
     }
 }
 

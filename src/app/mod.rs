@@ -20,7 +20,7 @@ pub use creatures::{Chosen, CreatureRecord, ImportPlan, Imported, export_creatur
 pub use error::AppError;
 pub use find::{FoundCreature, find_creature};
 pub use habitats::HabitatPlan;
-pub use headless::{Ended, RunReport, Simulation, Spent};
+pub use headless::{Ended, RunReport, Simulation, Spent, UNSETTLED};
 pub use mind_facts::{MemoryReport, MindLook, Standing, last_experiences, look_into, memory_report};
 pub use minds::{Minds, llm_plan, spawn_worker, spawn_worker_with};
 pub use references::{Reference, References, scripted_generation};

@@ -2,9 +2,14 @@
 //!
 //! This module does *not* know prompts or actions.
 
-use std::path::Path;
+use std::{
+    num::NonZeroUsize,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use candle_core::quantized::tokenizer::TokenizerFromGguf;
+use lru::LruCache;
 use tokenizers::{
     PreTokenizerWrapper, SplitDelimiterBehavior, Tokenizer as HfTokenizer,
     pre_tokenizers::{
@@ -52,10 +57,28 @@ fn splits(rules: &str) -> Result<Option<PreTokenizerWrapper>> {
     }))
 }
 
-/// A model's tokenizer.
+/// Texts whose tokens are kept: more than twenty agents remember, who learn from them again and again.
+const KEPT: NonZeroUsize = NonZeroUsize::new(2048).expect("some");
+/// Bytes of the longest text whose tokens are kept.
+const LONGEST: usize = 256;
+
+/// Texts, and their tokens.
+type Known = LruCache<Box<str>, Box<[u32]>>;
+
+/// A model's tokenizer. Copies of it keep what they have met together.
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: HfTokenizer,
+    known: Arc<Mutex<Known>>,
+}
+
+impl From<HfTokenizer> for Tokenizer {
+    fn from(inner: HfTokenizer) -> Self {
+        // Room is taken as it is needed.
+        let mut known = LruCache::unbounded();
+        known.resize(KEPT);
+        Self { inner, known: Arc::new(Mutex::new(known)) }
+    }
 }
 
 impl std::fmt::Debug for Tokenizer {
@@ -85,7 +108,7 @@ impl Tokenizer {
             })?;
             inner.with_pre_tokenizer(Some(splits));
         }
-        Ok(Self { inner })
+        Ok(inner.into())
     }
 
     /// The tokenizer in a `tokenizer.json`.
@@ -97,12 +120,12 @@ impl Tokenizer {
         // The tokenizers crate panics where a decoder is no JSON (0.23.2, decoders/mod.rs), so that is seen to before.
         read_json(path)?;
         let inner = HfTokenizer::from_bytes(bytes).map_err(|error| BrainError::file(path, error))?;
-        Ok(Self { inner })
+        Ok(inner.into())
     }
 
     /// A tokenizer that has just been trained.
-    pub const fn trained(inner: HfTokenizer) -> Self {
-        Self { inner }
+    pub fn trained(inner: HfTokenizer) -> Self {
+        inner.into()
     }
 
     /// Number of tokens.
@@ -125,8 +148,20 @@ impl Tokenizer {
     /// # Errors
     /// The tokenizer cannot spell the text.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
+        if let Some(tokens) = self.known().get(text) {
+            return Ok(tokens.to_vec());
+        }
         let encoded = self.inner.encode_fast(text, false).map_err(|error| BrainError::Tokenizer(error.to_string()))?;
-        Ok(encoded.get_ids().to_vec())
+        let tokens = encoded.get_ids().to_vec();
+        if text.len() <= LONGEST {
+            self.known().put(text.into(), tokens.as_slice().into());
+        }
+        Ok(tokens)
+    }
+
+    fn known(&self) -> impl std::ops::DerefMut<Target = Known> {
+        // Between two calls it is whole.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The text of tokens, special ones left out.
@@ -169,6 +204,26 @@ mod tests {
             ["At", "_", "(", "5", ",", "3", "),", "_E", "80", ":", "_don", "'", "t", "_", "123", "45", "_", "_x"];
         assert_eq!(split("default", text), default);
         assert!(splits("command-r").unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_kept_is_what_the_tokenizer_says_and_no_more_than_there_is_room_for() {
+        let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("models/evolora-206k.gguf");
+        let tokenizer = Tokenizer::from_gguf(&GgufFile::open(&model).unwrap()).unwrap();
+        let text = |number: usize| format!("At ({},{}), E80. Action:", number % 100, number / 100);
+        let long = "move north ".repeat(LONGEST / 8);
+        for _ in 0..2 {
+            for number in (0..KEPT.get() + 40).step_by(7) {
+                let exact = tokenizer.inner.encode_fast(text(number), false).unwrap();
+                assert_eq!(tokenizer.encode(&text(number)).unwrap(), exact.get_ids());
+            }
+        }
+        let kept = tokenizer.known().len();
+        assert_eq!(tokenizer.encode(&long).unwrap(), tokenizer.inner.encode_fast(&*long, false).unwrap().get_ids());
+        assert_eq!(tokenizer.clone().known().len(), kept, "a copy keeps the same, and long texts are not kept");
+        (0..KEPT.get() + 40).for_each(|number| drop(tokenizer.encode(&text(number)).unwrap()));
+        assert_eq!(tokenizer.known().len(), KEPT.get());
+        assert!(tokenizer.known().peek(&*text(39)).is_none() && tokenizer.known().peek(&*text(40)).is_some());
     }
 
     #[test]

@@ -55,8 +55,8 @@ impl BenchCommand {
 }
 
 /// Flags that change nothing in a bench without turns.
-const USELESS: [&str; 8] =
-    ["--mind", "--temperature", "--generations", "--turns", "--habitats", "--first-habitat", "--size", "--perception"];
+const USELESS: [&str; 7] =
+    ["--mind", "--generations", "--turns", "--habitats", "--first-habitat", "--size", "--perception"];
 
 /// Whether a flag is among some, which are written as a person writes them.
 pub(super) fn is_among(flag: &Arg, some: &[&str]) -> bool {
@@ -69,6 +69,8 @@ fn without_turns(flag: Arg) -> Arg {
         return flag.hide(true);
     }
     match flag.get_id().as_str() {
+        // Free replies alone take another time at another one.
+        "temperature" => flag.hide(true),
         "threads" => flag.help("Threads for the model, 0 for one per core"),
         "agents" => {
             flag.help("Agents that are asked together; several numbers separated by commas [default: 1,20,200]")

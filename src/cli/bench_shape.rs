@@ -4,7 +4,7 @@
 
 use std::{
     ffi::OsString,
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, ExitStatus},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -68,12 +68,20 @@ impl ShapeArgs {
         match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(code) => Ok(ExitCode::from(code)),
             // What a signal ended has no code.
-            None if ends.load(Ordering::Relaxed) => Ok(ExitCode::from(STOPPED)),
+            None if ends.load(Ordering::Relaxed) || is_stopped(status) => Ok(ExitCode::from(STOPPED)),
             None => Err(AppError::Mind(format!(
-                "The system ended the bench ({status}), as it does where memory runs out: ask fewer agents, or a smaller --quant."
+                "The system ended the bench ({status}); where it killed it, memory had run out: ask fewer agents, or a smaller --quant."
             ))),
         }
     }
+}
+
+/// Whether a person has ended a process: by Ctrl-C (SIGINT is 2 everywhere), or by a wish that it end (SIGTERM, 15).
+fn is_stopped(status: ExitStatus) -> bool {
+    #[cfg(unix)]
+    return std::os::unix::process::ExitStatusExt::signal(&status).is_some_and(|signal| [2, 15].contains(&signal));
+    #[cfg(not(unix))]
+    return status.success();
 }
 
 fn parse_mix(word: &str) -> Result<Mix, String> {

@@ -20,7 +20,7 @@ use super::{
     settings::SettingsArgs,
 };
 use crate::{
-    app::{AppError, Ended, RunReport, Simulation},
+    app::{AppError, Ended, RunReport, Simulation, UNSETTLED},
     config::RunConfig,
     protocol::MindFacts,
     record::{Checkpoints, GenerationRow, RunFiles},
@@ -91,8 +91,10 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     })?;
     bar.finish_and_clear();
     keeper.write_report(&report)?;
-    let unsettled = report.complaint.as_ref().filter(|complaint| complained.as_ref() != Some(complaint));
-    unsettled.into_iter().for_each(|complaint| complain(complaint));
+    // The last lessons' answers came after the last turn.
+    let late = report.complaint.as_ref().filter(|complaint| complained.as_ref() != Some(complaint));
+    let unsettled = (!report.settled).then_some(UNSETTLED);
+    late.map(String::as_str).into_iter().chain(unsettled.filter(|_| late.is_none())).for_each(complain);
     if over {
         // It was killed between its last checkpoint and its results.
         say(&nothing_left(&config));
@@ -103,7 +105,7 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
         complain(&format!("The end of the run is in no checkpoint. {trouble}"));
         return Ok(ExitCode::FAILURE);
     }
-    if unsettled.is_some() {
+    if !report.settled {
         return Ok(ExitCode::FAILURE);
     }
     Ok(if report.ended == Ended::Complete { ExitCode::SUCCESS } else { ExitCode::from(STOPPED) })

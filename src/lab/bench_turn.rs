@@ -236,13 +236,13 @@ mod tests {
         // Five turns of four agents, 24 tokens a decision; two samples.
         let spent = Spent { tokens: 480, samples: 2, ..Spent::default() };
         let work = limit.work(&spent, 2, 5, 4);
-        // Three layers of q, k, v, o [64 → 64] and the MLP's [64 → 224]; adapters on q, v, o and down. Of the last layer, o and the MLP see
-        // the two rows of 24 alone that are read; back through the lowest, nothing passes q, k and v.
-        let (before, after) = (3.0 * 4096.0, 4096.0 + 3.0 * 14336.0);
-        let adapter = (8.0 * (2.0 * 128.0), 8.0 * (128.0 + 288.0));
-        let adapters = (3.0 * adapter.0 + 2.0 * adapter.1) * 24.0 + adapter.1 * 2.0;
-        let forward = (3.0 * before + 2.0 * after) * 24.0 + after * 2.0;
-        let back = forward - before * 24.0;
+        // Three layers of q, k, v, o [64 → 64] and the MLP's [64 → 224]; adapters on q, v, o and down. Of the last layer, all but k and v
+        // sees the two rows of 24 alone that are read; back through the lowest, nothing passes q, k and v.
+        let (seen, rest) = (2.0 * 4096.0, 2.0 * 4096.0 + 3.0 * 14336.0);
+        let (of_v, others) = (8.0 * 128.0, 8.0 * (2.0 * 128.0 + 288.0));
+        let adapters = (3.0 * of_v + 2.0 * others) * 24.0 + others * 2.0;
+        let forward = (3.0 * seen + 2.0 * rest) * 24.0 + rest * 2.0;
+        let back = forward - (seen + 4096.0) * 24.0;
         let (decided, learned) = (2.0 * (forward + adapters) * 20.0, 2.0 * (forward + back + 3.0 * adapters) * 2.0);
         assert!((work.flop / (decided + learned) - 1.0).abs() < 1e-12, "{work:?}");
         let reached = limit.reached(&spent, 2, (5, 4), Duration::from_millis(10));

@@ -104,7 +104,8 @@ pub struct Work {
 /// How near a measured time comes to what the machine can do.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Reached {
-    /// 10⁹ floating-point operations per second, of those that the work asks for when nothing is kept from before.
+    /// 10⁹ floating-point operations per second, of those that the work asks for where nothing is kept from before, and nothing is
+    /// computed once for several.
     pub gflops: f64,
     /// Milliseconds that the work would take at the machine's measured limit, in f32.
     pub floor_ms: f64,
@@ -137,7 +138,7 @@ impl Work {
 struct Numbers {
     /// With the row of every token.
     all: f64,
-    /// With the rows alone that are read in the end: of the last layer, what comes after its attention.
+    /// With the rows alone that are read in the end: of the last layer, all but its keys and values.
     last: f64,
 }
 
@@ -146,7 +147,8 @@ impl Numbers {
     fn of<'a>(sites: impl Iterator<Item = &'a Site>, layers: usize, each: impl Fn(&Site) -> usize) -> Self {
         let mut numbers = Self::default();
         for site in sites {
-            let is_last = site.layer + 1 == layers && !is_before_attention(site);
+            let is_seen = matches!(site.target, LoraTarget::K | LoraTarget::V);
+            let is_last = site.layer + 1 == layers && !is_seen;
             *(if is_last { &mut numbers.last } else { &mut numbers.all }) += each(site) as f64;
         }
         numbers
@@ -258,22 +260,24 @@ mod tests {
 
     #[test]
     fn the_work_of_a_known_shape() {
-        // A layer of SmolLM-135M: q and o 576×576, k and v 192×576, three of the MLP 1536×576.
-        let (before, after) = (576.0 * 576.0 + 2.0 * 192.0 * 576.0, 576.0 * 576.0 + 3.0 * 1536.0 * 576.0);
-        let (layer, pair) = (before + after, 8.0 * (576.0 + 576.0));
+        // A layer of SmolLM-135M: k and v 192×576; q and o 576×576, three of the MLP 1536×576.
+        let (seen, after) = (2.0 * 192.0 * 576.0, 576.0 * 576.0 + 3.0 * 1536.0 * 576.0);
+        let (q, pair) = (576.0 * 576.0, 8.0 * (576.0 + 576.0));
+        let layer = seen + q + after;
         let shape = ModelShape::Llama(SMOLLM_135M);
         let costs = Costs::new(&shape, &layout(0..30), 0.5);
-        // Of the last layer, what comes after the attention is asked for two rows alone.
+        // Of the last layer, all but keys and values is asked for two rows alone.
         let work = costs.deciding(20, Rows { tokens: 23.0, read: 2.0 });
-        let products = (29.0 * layer + before + 30.0 * pair) * 23.0 + after * 2.0;
+        let products = (29.0 * layer + seen + 29.0 * pair) * 23.0 + (q + after + pair) * 2.0;
         assert!((work.flop / (2.0 * products * 20.0) - 1.0).abs() < 1e-12, "{work:?}");
         assert_eq!(work.bytes, 15.0 * layer + 20.0 * 30.0 * pair * 4.0);
         assert!((2.0 * 30.0 * layer / 0.21e9 - 1.0).abs() < 0.02, "0.21 GFLOP a token");
         // The top ten: back through a third of the layers, and not through the lowest one's queries, keys and values.
         let top = Costs::new(&shape, &layout(20..30), 0.5).learning(1, Rows { tokens: 92.0, read: 8.0 });
-        let forward = (29.0 * layer + before) * 92.0 + after * 8.0;
-        let back = (9.0 * layer) * 92.0 + after * 8.0;
-        assert!((top.flop / (2.0 * (forward + back + 3.0 * 10.0 * pair * 92.0)) - 1.0).abs() < 1e-12, "{top:?}");
+        let forward = (29.0 * layer + seen) * 92.0 + (q + after) * 8.0;
+        let back = (after + 8.0 * layer + seen) * 92.0 + (q + after) * 8.0;
+        let pairs = 3.0 * pair * (9.0 * 92.0 + 8.0);
+        assert!((top.flop / (2.0 * (forward + back + pairs)) - 1.0).abs() < 1e-12, "{top:?}");
     }
 
     #[test]

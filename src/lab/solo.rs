@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     app::{AppError, Simulation, llm_plan},
-    brain::Llm,
+    brain::{Llm, LlmPlan},
     config::{MindKind, RunConfig},
     language::{action_phrase, write_prompt},
     mind::{Asked, Fallback, LastThought, WorkerLink},
@@ -161,7 +161,7 @@ pub fn ask_once(config: &RunConfig, prompt: &str) -> Result<Turn, AppError> {
     if config.mind.kind != MindKind::Llm {
         return Err(AppError::Mind(format!("--prompt asks a language model, and mind.kind is {}.", config.mind.kind)));
     }
-    let mut llm = Llm::load(llm_plan(config))?;
+    let mut llm = Llm::load(LlmPlan { agents: 1, ..llm_plan(config) })?;
     let streams = Streams { seed: config.run.seed, habitat: HabitatId(0), unseen: false };
     let thinker = Thinker {
         habitat: HabitatId(0),

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{Inheritance, LearningSettings, RunConfig},
-    protocol::{AgentId, CreatureId, Learned, LearningRule, Lesson, Request, StreamName, Train},
+    protocol::{AgentId, CreatureId, HabitatId, Learned, LearningRule, Lesson, Request, StreamName, Train},
     sim::{Agent, Clock, Finished, GenerationConfig, Habitat, HabitatConfig, Roster, Vitality},
 };
 
@@ -51,9 +51,9 @@ fn passes_on(config: &RunConfig) -> bool {
 }
 
 /// Whether an agent has a lesson in this turn: one turn of `every` is everybody's, or, where lessons are spread, each agent's
-/// is the one that its number says.
-fn is_time(settings: &LearningSettings, turn: u32, agent: AgentId) -> bool {
-    let own = if settings.spread { agent.0 % settings.every } else { 0 };
+/// is the one that its number and its habitat's say.
+fn is_time(settings: &LearningSettings, turn: u32, habitat: HabitatId, agent: AgentId) -> bool {
+    let own = if settings.spread { agent.0.wrapping_add(habitat.0) % settings.every } else { 0 };
     turn >= settings.warm_up && turn % settings.every == own
 }
 
@@ -88,7 +88,7 @@ pub(super) fn send_lessons(
         }
         let due: Vec<(AgentId, CreatureId)> = agents
             .iter_many(roster.iter())
-            .filter(|(agent, vitality)| vitality.is_alive() && is_time(settings, clock.turn, agent.id))
+            .filter(|(agent, vitality)| vitality.is_alive() && is_time(settings, clock.turn, habitat.id, agent.id))
             .map(|(agent, _)| (agent.id, creatures.at(agent.id)))
             .collect();
         if due.is_empty() {

@@ -9,9 +9,9 @@
 //!
 //! This module does *not* know positions, weights or layers.
 
-use std::{array, ops::Range};
+use std::{cell::Cell, ops::Range};
 
-use super::{Attend, Inputs, softmax};
+use super::{Attend, Inputs, forward::Seen, softmax};
 use crate::brain::{
     kernel::{Factor, outer_product, to_registers, with_each},
     model::{
@@ -42,9 +42,7 @@ impl Attend {
         }
         let mut shared: Vec<_> = parts.iter().map(|_| Default::default()).collect();
         let part = |((rows, slopes), found): ((Range<usize>, Slopes), &mut (Vec<usize>, [Vec<f32>; 2]))| {
-            // Rows of one stretch begin with the same.
-            let before = rows.clone().take(1).flat_map(|row| rows_of(&self.sights[row].before)).collect();
-            *found = Stretch::new(self, x, grad, rows, before).gradients(slopes);
+            *found = Stretch::new(self, x, grad, rows).gradients(slopes);
         };
         let each = parts.into_iter().zip(&mut shared);
         with_each(rows * x.width, each, part);
@@ -59,17 +57,15 @@ impl Attend {
     }
 }
 
-/// Rows that see only each other and what they begin with.
-struct Stretch<'a> {
-    op: &'a Attend,
-    x: &'a Inputs<'a>,
-    grad: &'a [f32],
-    rows: Range<usize>,
-    /// The rows that they begin with.
+thread_local! {
+    /// Room to work in, kept from stretch to stretch: what is there before is written over, or never read.
+    static ROOM: Cell<Room> = const { Cell::new(Room::NONE) };
+}
+
+/// What a head of a stretch is made in.
+struct Room {
+    /// The rows that a stretch begins with.
     before: Vec<usize>,
-    /// Entries of a head, and keys, in whole registers.
-    lanes: usize,
-    keys: usize,
     /// Keys and values of a head, and their gradients: `[keys, lanes]`.
     k: Vec<f32>,
     v: Vec<f32>,
@@ -87,46 +83,75 @@ struct Stretch<'a> {
     scores: Vec<f32>,
     weights_turned: Vec<f32>,
     scores_turned: Vec<f32>,
+    /// The weights of one row over the keys that it sees, and their gradients.
+    own: Vec<f32>,
+    slopes: Vec<f32>,
+}
+
+impl Room {
+    const NONE: Self = Self {
+        before: Vec::new(),
+        k: Vec::new(),
+        v: Vec::new(),
+        dk: Vec::new(),
+        dv: Vec::new(),
+        k_turned: Vec::new(),
+        v_turned: Vec::new(),
+        q: Vec::new(),
+        out: Vec::new(),
+        dq: Vec::new(),
+        weights: Vec::new(),
+        scores: Vec::new(),
+        weights_turned: Vec::new(),
+        scores_turned: Vec::new(),
+        own: Vec::new(),
+        slopes: Vec::new(),
+    };
+
+    /// Makes room for `some` rows at a time of a stretch with so many keys, in heads of `head` entries.
+    fn fit(&mut self, (head, lanes): (usize, usize), keys: usize, some: usize) {
+        let fit = |of: &mut Vec<f32>, count| of.resize(count, 0.0);
+        [&mut self.k, &mut self.v, &mut self.dk, &mut self.dv].into_iter().for_each(|of| fit(of, keys * lanes));
+        [&mut self.k_turned, &mut self.v_turned].into_iter().for_each(|of| fit(of, head * keys));
+        [&mut self.q, &mut self.out, &mut self.dq].into_iter().for_each(|of| fit(of, some * lanes));
+        let by_row = [&mut self.weights, &mut self.scores, &mut self.weights_turned, &mut self.scores_turned];
+        by_row.into_iter().for_each(|of| fit(of, some * keys));
+    }
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+/// Rows that see only each other and what they begin with.
+struct Stretch<'a> {
+    op: &'a Attend,
+    x: &'a Inputs<'a>,
+    grad: &'a [f32],
+    rows: Range<usize>,
+    /// Entries of a head, and keys, in whole registers.
+    lanes: usize,
+    keys: usize,
+    room: Room,
 }
 
 impl<'a> Stretch<'a> {
-    fn new(op: &'a Attend, x: &'a Inputs, grad: &'a [f32], rows: Range<usize>, before: Vec<usize>) -> Self {
-        let (head, keys) = (op.layer.head, to_registers(before.len() + rows.len()));
-        let lanes = to_registers(head);
-        let some = rows.len().min(ROWS);
-        let room = |length| vec![0.0; length];
-        let [k, v, dk, dv] = array::from_fn(|_| room(keys * lanes));
-        let [k_turned, v_turned] = array::from_fn(|_| room(head * keys));
-        let [q, out, dq] = array::from_fn(|_| room(some * lanes));
-        let [weights, scores, weights_turned, scores_turned] = array::from_fn(|_| room(some * keys));
-        Self {
-            op,
-            x,
-            grad,
-            rows,
-            before,
-            lanes,
-            keys,
-            k,
-            v,
-            dk,
-            dv,
-            k_turned,
-            v_turned,
-            q,
-            out,
-            dq,
-            weights,
-            scores,
-            weights_turned,
-            scores_turned,
-        }
+    fn new(op: &'a Attend, x: &'a Inputs, grad: &'a [f32], rows: Range<usize>) -> Self {
+        let mut room = ROOM.take();
+        room.before.clear();
+        // Rows of one stretch begin with the same.
+        room.before.extend(rows.clone().take(1).flat_map(|row| rows_of(&op.sights[row].before)));
+        let (lanes, keys) = (to_registers(op.layer.head), to_registers(room.before.len() + rows.len()));
+        room.fit((op.layer.head, lanes), keys, rows.len().min(ROWS));
+        Self { op, x, grad, rows, lanes, keys, room }
     }
 
     /// The gradients of its own q, k and v, and the rows that it begins with and the gradients of their k and v.
     fn gradients(mut self, [dq, dk, dv]: Slopes) -> (Vec<usize>, [Vec<f32>; 2]) {
         let (layer, kv_width) = (&self.op.layer, self.x.kv_width);
-        let begins = self.before.len();
+        let begins = self.room.before.len();
         let mut shared = [vec![0.0; begins * kv_width], vec![0.0; begins * kv_width]];
         let group = layer.heads / layer.kv_heads;
         // Rows that nobody reads of the last layer have none.
@@ -139,97 +164,94 @@ impl<'a> Stretch<'a> {
             for rows in with_gradient.chunks(ROWS) {
                 for head in kv_head * group..(kv_head + 1) * group {
                     self.head(rows, head);
-                    for (row, found) in rows.iter().zip(self.dq.chunks_exact(self.lanes)) {
+                    for (row, found) in rows.iter().zip(self.room.dq.chunks_exact(self.lanes)) {
                         let to = &mut dq[(row - self.rows.start) * self.x.width + head * layer.head..];
                         to[..layer.head].copy_from_slice(&found[..layer.head]);
                     }
                 }
             }
             let [shared_dk, shared_dv] = &mut shared;
-            for (found, shared, own) in [(&self.dk, shared_dk, &mut *dk), (&self.dv, shared_dv, &mut *dv)] {
+            for (found, shared, own) in [(&self.room.dk, shared_dk, &mut *dk), (&self.room.dv, shared_dv, &mut *dv)] {
                 let (of_shared, of_own) = found.split_at(begins * self.lanes);
                 put(of_shared, self.lanes, shared, kv_width, at, layer.head);
                 put(of_own, self.lanes, own, kv_width, at, layer.head);
             }
         }
-        (self.before, shared)
+        let before = self.room.before.clone();
+        ROOM.set(self.room);
+        (before, shared)
     }
 
     /// Takes up keys and values of a head, whose entries begin `at` numbers into a row.
     fn take_keys(&mut self, at: usize) {
-        let (head, width) = (self.op.layer.head, self.x.kv_width);
-        let rows = self.before.iter().copied().chain(self.rows.clone());
+        let (head, width, room) = (self.op.layer.head, self.x.kv_width, &mut self.room);
+        let rows = room.before.iter().copied().chain(self.rows.clone());
         for (place, row) in rows.enumerate() {
             for (all, own, turned) in
-                [(self.x.k, &mut self.k, &mut self.k_turned), (self.x.v, &mut self.v, &mut self.v_turned)]
+                [(self.x.k, &mut room.k, &mut room.k_turned), (self.x.v, &mut room.v, &mut room.v_turned)]
             {
                 let all = &all[row * width + at..][..head];
                 own[place * self.lanes..][..head].copy_from_slice(all);
                 turned[place..].iter_mut().step_by(self.keys).zip(all).for_each(|(to, number)| *to = *number);
             }
         }
-        self.dk.fill(0.0);
-        self.dv.fill(0.0);
+        room.dk.fill(0.0);
+        room.dv.fill(0.0);
     }
 
     /// `dq` of some rows and one head; `dk` and `dv` grow.
     fn head(&mut self, rows: &[usize], h: usize) {
         let (head, lanes, keys) = (self.op.layer.head, self.lanes, self.keys);
-        let count = rows.len();
+        let (count, room) = (rows.len(), &mut self.room);
         // No row sees a later one.
-        let seen = rows.last().map_or(0, |last| self.before.len() + last + 1 - self.rows.start);
+        let seen = rows.last().map_or(0, |last| room.before.len() + last + 1 - self.rows.start);
         for (place, row) in rows.iter().enumerate() {
             let all = row * self.x.width + h * head..row * self.x.width + (h + 1) * head;
-            self.q[place * lanes..][..head].copy_from_slice(&self.x.q[all.clone()]);
-            self.out[place * lanes..][..head].copy_from_slice(&self.grad[all]);
+            room.q[place * lanes..][..head].copy_from_slice(&self.x.q[all.clone()]);
+            room.out[place * lanes..][..head].copy_from_slice(&self.grad[all]);
         }
-        let (q, out) = (&self.q[..count * lanes], &self.out[..count * lanes]);
+        let (q, out) = (&room.q[..count * lanes], &room.out[..count * lanes]);
         let of_head = |numbers| Factor::part(numbers, count, head, lanes);
         let turned = |numbers| Factor::new(numbers, head, keys);
-        outer_product(turned(&self.k_turned), of_head(q), &mut self.weights[..count * keys], false);
-        outer_product(turned(&self.v_turned), of_head(out), &mut self.scores[..count * keys], false);
+        outer_product(turned(&room.k_turned), of_head(q), &mut room.weights[..count * keys], false);
+        outer_product(turned(&room.v_turned), of_head(out), &mut room.scores[..count * keys], false);
         wide(
             #[inline(always)]
-            || self.weigh(rows),
+            || self.weigh(rows, seen),
         );
-        let (q, out) = (&self.q[..count * lanes], &self.out[..count * lanes]);
+        let room = &mut self.room;
+        let (q, out) = (&room.q[..count * lanes], &room.out[..count * lanes]);
         let by_key = |numbers| Factor::part(numbers, seen, count, ROWS.min(self.rows.len()));
-        let by_row = Factor::part(&self.scores[..count * keys], count, seen, keys);
-        outer_product(Factor::new(out, count, lanes), by_key(&self.weights_turned), &mut self.dv[..seen * lanes], true);
-        outer_product(Factor::new(q, count, lanes), by_key(&self.scores_turned), &mut self.dk[..seen * lanes], true);
-        let k = Factor::new(&self.k[..seen * lanes], seen, lanes);
-        outer_product(k, by_row, &mut self.dq[..count * lanes], false);
+        let by_row = Factor::part(&room.scores[..count * keys], count, seen, keys);
+        outer_product(Factor::new(out, count, lanes), by_key(&room.weights_turned), &mut room.dv[..seen * lanes], true);
+        outer_product(Factor::new(q, count, lanes), by_key(&room.scores_turned), &mut room.dk[..seen * lanes], true);
+        let k = Factor::new(&room.k[..seen * lanes], seen, lanes);
+        outer_product(k, by_row, &mut room.dq[..count * lanes], false);
     }
 
-    /// `weights`, which are q·k, become weights, and `scores`, which are the gradients of the weights, those of q·k.
+    /// `weights`, which are q·k, become weights, and `scores`, which are the gradients of the weights, those of q·k; all rows together see
+    /// the first `seen` keys at most.
     #[inline(always)]
-    fn weigh(&mut self, rows: &[usize]) {
-        let (scale, keys, begins) = (self.op.layer.scale, self.keys, self.before.len());
+    fn weigh(&mut self, rows: &[usize], seen: usize) {
+        let (scale, keys, room) = (self.op.layer.scale, self.keys, &mut self.room);
         let step = ROWS.min(self.rows.len());
-        let (mut columns, mut own, mut slopes) = (Vec::new(), Vec::new(), Vec::new());
+        room.weights_turned[..seen * step].fill(0.0);
+        room.scores_turned[..seen * step].fill(0.0);
+        let (own, slopes) = (&mut room.own, &mut room.slopes);
         for (place, row) in rows.iter().enumerate() {
-            let sight = &self.op.sights[*row];
-            let hidden = self.op.layer.window.map_or(0, |window| sight.len().saturating_sub(window));
-            let after = sight.trunk.clone().chain(sight.branch.clone()).map(|key| begins + key - self.rows.start);
-            columns.clear();
-            columns.extend((0..begins).chain(after).skip(hidden));
-            let weights = &mut self.weights[place * keys..][..keys];
-            let scores = &mut self.scores[place * keys..][..keys];
-            own.clear();
-            own.extend(columns.iter().map(|column| scale * weights[*column]));
-            softmax(&mut own);
-            slopes.clear();
-            slopes.extend(columns.iter().map(|column| scores[*column]));
-            let mean = dot(&own, &slopes);
-            slopes.iter_mut().zip(&own).for_each(|(slope, weight)| *slope = weight * (*slope - mean) * scale);
+            let sees = Seen::of(&self.op.sights[*row], room.before.len(), self.rows.start, self.op.layer.window);
+            let scores = &mut room.scores[place * keys..][..keys];
+            sees.take(&room.weights[place * keys..][..keys], own);
+            own.iter_mut().for_each(|weight| *weight *= scale);
+            softmax(own);
+            sees.take(scores, slopes);
+            let mean = dot(own, slopes);
+            slopes.iter_mut().zip(&*own).for_each(|(slope, weight)| *slope = weight * (*slope - mean) * scale);
             scores.fill(0.0);
-            for turned in [&mut self.weights_turned, &mut self.scores_turned] {
-                turned[place..].iter_mut().step_by(step).for_each(|number| *number = 0.0);
-            }
-            for ((column, weight), slope) in columns.iter().zip(&own).zip(&slopes) {
-                scores[*column] = *slope;
-                self.weights_turned[column * step + place] = *weight;
-                self.scores_turned[column * step + place] = *slope;
+            sees.put(slopes, scores);
+            for ((column, weight), slope) in sees.columns().zip(&*own).zip(&*slopes) {
+                room.weights_turned[column * step + place] = *weight;
+                room.scores_turned[column * step + place] = *slope;
             }
         }
     }

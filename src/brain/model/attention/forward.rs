@@ -14,7 +14,10 @@ use std::{cell::Cell, ops::Range};
 use super::{Attend, Inputs, back::stretches, softmax};
 use crate::brain::{
     kernel::{Factor, outer_product, to_registers, with_each},
-    model::{batch::rows_of, lanes::wide},
+    model::{
+        batch::{Sight, rows_of},
+        lanes::wide,
+    },
 };
 
 /// Rows of a stretch that are dealt with at a time.
@@ -72,6 +75,53 @@ struct Stretch<'a> {
     /// Keys, and entries of a head, in whole registers.
     keys: usize,
     lanes: usize,
+}
+
+/// The columns of the keys that a row sees: of the rows that its stretch begins with, of its trunk, and of its branch.
+pub(super) struct Seen([Range<usize>; 3]);
+
+impl Seen {
+    /// Those of a row of the stretch that begins with `begins` rows of others and then with row `first`.
+    #[inline(always)]
+    pub(super) fn of(sight: &Sight, begins: usize, first: usize, window: Option<usize>) -> Self {
+        let count = begins + sight.trunk.len() + sight.branch.len();
+        let mut hidden = window.map_or(0, |window| count.saturating_sub(window));
+        let mut spans = [0..begins, 0..0, 0..0];
+        for (span, keys) in spans[1..].iter_mut().zip([&sight.trunk, &sight.branch]) {
+            if !keys.is_empty() {
+                *span = begins + keys.start - first..begins + keys.end - first;
+            }
+        }
+        for span in &mut spans {
+            let cut = hidden.min(span.len());
+            (span.start, hidden) = (span.start + cut, hidden - cut);
+        }
+        Self(spans)
+    }
+
+    /// What of a row's numbers stands there, without the rest.
+    #[inline(always)]
+    pub(super) fn take(&self, row: &[f32], own: &mut Vec<f32>) {
+        own.clear();
+        self.0.iter().for_each(|span| own.extend_from_slice(&row[span.clone()]));
+    }
+
+    /// Puts them back.
+    #[inline(always)]
+    pub(super) fn put(&self, own: &[f32], row: &mut [f32]) {
+        let mut rest = own;
+        for span in &self.0 {
+            let (some, after) = rest.split_at(span.len());
+            row[span.clone()].copy_from_slice(some);
+            rest = after;
+        }
+    }
+
+    /// The columns, in their order.
+    #[inline(always)]
+    pub(super) fn columns(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().cloned().flatten()
+    }
 }
 
 impl Attend {
@@ -170,31 +220,13 @@ impl Stretch<'_> {
         let layer = &self.op.layer;
         for (at, place) in places.enumerate() {
             let sight = &self.op.sights[self.row_of(place)];
-            let column = |key: usize| self.begins + key - self.rows.start;
-            let count = self.begins + sight.trunk.len() + sight.branch.len();
-            let mut hidden = layer.window.map_or(0, |window| count.saturating_sub(window));
-            let mut spans = [0..self.begins, 0..0, 0..0];
-            for (span, keys) in spans[1..].iter_mut().zip([&sight.trunk, &sight.branch]) {
-                if !keys.is_empty() {
-                    *span = column(keys.start)..column(keys.end);
-                }
-            }
+            let seen = Seen::of(sight, self.begins, self.rows.start, layer.window);
             let weights = &mut weights[at * self.keys..][..self.keys];
-            own.clear();
-            for span in &mut spans {
-                let cut = hidden.min(span.len());
-                (span.start, hidden) = (span.start + cut, hidden - cut);
-                own.extend_from_slice(&weights[span.clone()]);
-            }
+            seen.take(weights, own);
             own.iter_mut().for_each(|score| *score *= layer.scale);
             softmax(own);
             weights.fill(0.0);
-            let mut from = 0;
-            for span in spans {
-                let count = span.len();
-                weights[span].copy_from_slice(&own[from..from + count]);
-                from += count;
-            }
+            seen.put(own, weights);
         }
     }
 }

@@ -69,10 +69,7 @@ fn forward_and_gradients_equal_candles_own_operations() {
 /// seen, and rows whose result nobody reads.
 #[test]
 fn gradients_of_long_sequences_equal_candles_own_operations() {
-    let mut batch = Batch::default();
-    batch.push(&[0; 70], &[vec![1, 2], vec![3]]);
-    batch.push(&[5; 3], &[]);
-    batch.push_beside(&[&[0; 40][..], &[7; 30]].concat(), &[vec![2], vec![4, 4]], 0);
+    let batch = long();
     let rows = batch.rows();
     assert!(rows > 100 && rows < 149, "{rows}");
     for (window, head) in [(None, 64), (Some(20), 20), (Some(50), 8), (None, 20)] {
@@ -91,6 +88,42 @@ fn gradients_of_long_sequences_equal_candles_own_operations() {
             let most = slow.iter().map(|b| b.abs()).fold(0.0, f32::max);
             assert!(far < 2e-5 * most, "{what}, window {window:?}, head {head}: {far} of {most}");
         }
+    }
+}
+
+/// Sequences that are longer than goes at a time, branch, and begin alike.
+fn long() -> Batch {
+    let mut batch = Batch::default();
+    batch.push(&[0; 70], &[vec![1, 2], vec![3]]);
+    batch.push(&[5; 3], &[]);
+    batch.push_beside(&[&[0; 40][..], &[7; 30]].concat(), &[vec![2], vec![4, 4]], 0);
+    batch
+}
+
+#[test]
+fn rows_that_see_alone_or_one_by_one_come_to_the_same() {
+    let batch = long();
+    let rows = batch.rows();
+    for (window, head) in [(None, 16), (Some(20), 20), (Some(50), 8), (None, 64)] {
+        let layer = Attention { heads: 4, kv_heads: 2, head, scale: 0.3, window };
+        let width = 4 * head;
+        let [q, k, v] =
+            [(width, 0.7), (2 * head, 1.3), (2 * head, 2.1)].map(|(width, step)| flat(&waves(rows, width, step)));
+        let all = layer.attend_rows(&q, &k, &v, &batch.sights, None).unwrap();
+        // The first and the last row of all, some that lie side by side, and none of the second sequence.
+        let some: Vec<u32> = (0..rows as u32).filter(|row| row % 9 < 2 && !(73..76).contains(row)).collect();
+        assert!(some.contains(&0) && some.len() > 20, "{some:?}");
+        let only = |all: &[f32]| some.iter().flat_map(|row| all[*row as usize * width..][..width].to_vec()).collect();
+        let (own, expected): (Vec<f32>, Vec<f32>) = (only(&q), only(&all));
+        assert_eq!(layer.attend_rows(&own, &k, &v, &batch.sights, Some(&some)).unwrap(), expected, "to the bit");
+        let op = Attend { layer: layer.clone(), sights: Arc::clone(&batch.sights) };
+        let by_row = op.all_rows(&op.inputs(&q, &k, &v, rows).unwrap(), rows);
+        let far = all.iter().zip(&by_row).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-5, "window {window:?}, head {head}: {far}");
+        // Some see where every row has a key, and not where others have some, too.
+        let more = [&k[..], &k[..2 * head]].concat();
+        assert!(layer.attend_rows(&own, &more, &more, &batch.sights, Some(&some)).is_err());
+        assert!(layer.attend_rows(&own, &k, &v, &batch.sights, None).is_err());
     }
 }
 
