@@ -150,7 +150,7 @@ fn rules_beats_random_on_unseen_maps_and_delivers_on_each() {
     assert!((shown - differences.iter().sum::<f64>() / 20.0).abs() < 1e-9);
     assert!(summary["fewest_delivered"].as_u64().unwrap() > 0);
     let alone = stdout(&run(folder.path(), "eval --mind random --maps 3 --alone"));
-    assert!(alone.contains("random on 3 unseen maps of seed 42: 1 agents a map"), "{alone}");
+    assert!(alone.contains("random on 3 unseen maps of seed 42: one agent a map"), "{alone}");
     assert!(alone.contains("ratio to rules, map by map"), "{alone}");
 }
 

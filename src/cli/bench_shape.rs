@@ -14,7 +14,7 @@ use std::{
 
 use clap::Args;
 
-use super::headless::STOPPED;
+use super::{headless::STOPPED, output::complain};
 use crate::{
     app::AppError,
     brain::files::Mix,
@@ -68,9 +68,12 @@ impl ShapeArgs {
         match status.code().and_then(|code| u8::try_from(code).ok()) {
             Some(code) => Ok(ExitCode::from(code)),
             // What a signal ended has no code.
-            None if ends.load(Ordering::Relaxed) || is_stopped(status) => Ok(ExitCode::from(STOPPED)),
+            None if ends.load(Ordering::Relaxed) || is_stopped(status) => {
+                complain("Stopped before everything was measured.");
+                Ok(ExitCode::from(STOPPED))
+            }
             None => Err(AppError::Mind(format!(
-                "The system ended the bench ({status}); where it killed it, memory had run out: ask fewer agents, or a smaller --quant."
+                "The bench was ended from outside ({status}). Where nobody did that by hand, memory ran out: ask fewer agents, or take a smaller --quant."
             ))),
         }
     }

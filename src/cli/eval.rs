@@ -45,7 +45,8 @@ pub(super) fn run(args: &EvalArgs) -> Result<ExitCode, AppError> {
 fn print_table(evaluation: &Evaluation, seed: u64) {
     let mind = evaluation.mind.word();
     let Evaluation { agents, turns, maps, .. } = evaluation;
-    say(&format!("{mind} on {} unseen maps of seed {seed}: {agents} agents a map, {turns} turns\n", maps.len()));
+    let each = if *agents == 1 { "one agent".to_owned() } else { format!("{agents} agents") };
+    say(&format!("{mind} on {} unseen maps of seed {seed}: {each} a map, {turns} turns\n", maps.len()));
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header([
         "map",
