@@ -74,10 +74,7 @@ pub struct Tokenizer {
 
 impl From<HfTokenizer> for Tokenizer {
     fn from(inner: HfTokenizer) -> Self {
-        // Room is taken as it is needed.
-        let mut known = LruCache::unbounded();
-        known.resize(KEPT);
-        Self { inner, known: Arc::new(Mutex::new(known)) }
+        Self { inner, known: Arc::new(Mutex::new(LruCache::new(KEPT))) }
     }
 }
 

@@ -92,9 +92,9 @@ pub(super) fn run(args: &HeadlessArgs) -> Result<ExitCode, AppError> {
     bar.finish_and_clear();
     keeper.write_report(&report)?;
     // The last lessons' answers came after the last turn.
-    let late = report.complaint.as_ref().filter(|complaint| complained.as_ref() != Some(complaint));
-    let unsettled = (!report.settled).then_some(UNSETTLED);
-    late.map(String::as_str).into_iter().chain(unsettled.filter(|_| late.is_none())).for_each(complain);
+    let late = report.complaint.as_deref().filter(|complaint| complained.as_deref() != Some(complaint));
+    let unsettled = Some(UNSETTLED).filter(|sentence| !report.settled && late != Some(sentence));
+    late.into_iter().chain(unsettled).for_each(complain);
     if over {
         // It was killed between its last checkpoint and its results.
         say(&nothing_left(&config));

@@ -11,7 +11,11 @@
 
 use std::{cell::Cell, ops::Range};
 
-use super::{Attend, Inputs, forward::Seen, softmax};
+use super::{
+    Attend, Inputs,
+    forward::{ROWS, Seen},
+    softmax,
+};
 use crate::brain::{
     kernel::{Factor, outer_product, to_registers, with_each},
     model::{
@@ -19,9 +23,6 @@ use crate::brain::{
         lanes::{add_scaled, dot, wide},
     },
 };
-
-/// Rows of a stretch that are dealt with at a time.
-const ROWS: usize = 32;
 
 /// The gradients of q, k and v, or parts of them.
 type Slopes<'a> = [&'a mut [f32]; 3];
@@ -59,10 +60,11 @@ impl Attend {
 
 thread_local! {
     /// Room to work in, kept from stretch to stretch: what is there before is written over, or never read.
-    static ROOM: Cell<Room> = const { Cell::new(Room::NONE) };
+    static ROOM: Cell<Room> = Cell::default();
 }
 
 /// What a head of a stretch is made in.
+#[derive(Default)]
 struct Room {
     /// The rows that a stretch begins with.
     before: Vec<usize>,
@@ -89,25 +91,6 @@ struct Room {
 }
 
 impl Room {
-    const NONE: Self = Self {
-        before: Vec::new(),
-        k: Vec::new(),
-        v: Vec::new(),
-        dk: Vec::new(),
-        dv: Vec::new(),
-        k_turned: Vec::new(),
-        v_turned: Vec::new(),
-        q: Vec::new(),
-        out: Vec::new(),
-        dq: Vec::new(),
-        weights: Vec::new(),
-        scores: Vec::new(),
-        weights_turned: Vec::new(),
-        scores_turned: Vec::new(),
-        own: Vec::new(),
-        slopes: Vec::new(),
-    };
-
     /// Makes room for `some` rows at a time of a stretch with so many keys, in heads of `head` entries.
     fn fit(&mut self, (head, lanes): (usize, usize), keys: usize, some: usize) {
         let fit = |of: &mut Vec<f32>, count| of.resize(count, 0.0);
@@ -116,12 +99,6 @@ impl Room {
         [&mut self.q, &mut self.out, &mut self.dq].into_iter().for_each(|of| fit(of, some * lanes));
         let by_row = [&mut self.weights, &mut self.scores, &mut self.weights_turned, &mut self.scores_turned];
         by_row.into_iter().for_each(|of| fit(of, some * keys));
-    }
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self::NONE
     }
 }
 

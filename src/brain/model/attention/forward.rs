@@ -21,14 +21,15 @@ use crate::brain::{
 };
 
 /// Rows of a stretch that are dealt with at a time.
-const ROWS: usize = 32;
+pub(super) const ROWS: usize = 32;
 
 thread_local! {
     /// Room to work in, kept from stretch to stretch: what is there before is written over, or never read.
-    static ROOM: Cell<Room> = const { Cell::new(Room::NONE) };
+    static ROOM: Cell<Room> = Cell::default();
 }
 
 /// What a head of a stretch is made in.
+#[derive(Default)]
 struct Room {
     /// The rows that a stretch begins with.
     before: Vec<usize>,
@@ -42,23 +43,6 @@ struct Room {
     out: Vec<f32>,
     /// The weights of one row over the keys that it sees.
     own: Vec<f32>,
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self::NONE
-    }
-}
-
-impl Room {
-    const NONE: Self = Self {
-        before: Vec::new(),
-        k_turned: Vec::new(),
-        v: Vec::new(),
-        weights: Vec::new(),
-        out: Vec::new(),
-        own: Vec::new(),
-    };
 }
 
 /// A stretch of rows that see only each other and what they begin with, and those of them that see.
